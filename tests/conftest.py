@@ -1,0 +1,134 @@
+"""What every test lives under: a hard time-out that shows all stacks, and no process left behind.
+
+Time-out, in two stages, because a debugger's tests hang in places where no exception arrives:
+
+1. after the limit, SIGALRM raises in the main thread and the test fails with the stacks of all threads;
+   the signal repeats, in case the first exception was swallowed;
+2. ten seconds later faulthandler prints the stacks and ends this worker; xdist reports the test and starts
+   another worker.
+
+`@pytest.mark.time_limit(seconds)` changes the limit of one test.
+
+Processes: the environment carries a token for each test, which everything it starts inherits, a detached hub
+too. A process that still has the token a few seconds after the test is killed and the test fails. Linux only
+(it reads /proc); elsewhere the check does nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import signal
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+DEFAULT_LIMIT_S = 60.0
+# A hub goes when its last session is gone; give it and the kernel this long.
+LEAK_GRACE_S = 5.0
+TOKEN_NAME = "REMORA_TEST_TOKEN"
+PROC = Path("/proc")
+
+real_stderr_fd = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "time_limit(seconds): hard limit for this test, 60 s by default")
+    capture = config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+        config.stash[real_stderr_fd] = os.dup(2)
+    # What a test starts is found by this; the session's token catches what slips through a test's own.
+    os.environ[TOKEN_NAME] = f"session-{uuid.uuid4().hex}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Put fixtures, the test and their teardown under one limit."""
+    marker = item.get_closest_marker("time_limit")
+    limit_s = float(marker.args[0]) if marker else DEFAULT_LIMIT_S
+
+    def expired(signum: int, frame: FrameType | None) -> None:
+        with tempfile.TemporaryFile("w+") as stacks:
+            faulthandler.dump_traceback(stacks, all_threads=True)
+            stacks.seek(0)
+            # A BaseException: code that guards against Exception must not swallow it.
+            pytest.fail(f"no end after {limit_s:g} s; all threads:\n{stacks.read()}", pytrace=False)
+
+    previous = signal.signal(signal.SIGALRM, expired)
+    signal.setitimer(signal.ITIMER_REAL, limit_s, 2.0)
+    faulthandler.dump_traceback_later(limit_s + 10.0, exit=True, file=item.config.stash[real_stderr_fd])
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+@pytest.fixture(autouse=True)
+def no_process_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the test if something it started is still there.
+
+    The unit tests start nothing, and there are many of them: they are covered by the check at the end.
+    """
+    if "unit" in request.path.parts:
+        yield
+        return
+    outer = os.environ[TOKEN_NAME]
+    token = os.environ[TOKEN_NAME] = f"{outer}/{uuid.uuid4().hex}"
+    try:
+        yield
+    finally:
+        os.environ[TOKEN_NAME] = outer
+    left = leftovers(token, LEAK_GRACE_S)
+    if left:
+        pytest.fail("processes left behind:\n" + "\n".join(left), pytrace=False)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    left = leftovers(os.environ[TOKEN_NAME], LEAK_GRACE_S)
+    if left:
+        os.write(session.config.stash[real_stderr_fd], ("left behind:\n" + "\n".join(left) + "\n").encode())
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def leftovers(token: str, grace_s: float) -> list[str]:
+    """Wait until no process has `token` in its environment; kill and describe those that stay."""
+    deadline = time.monotonic() + grace_s
+    while (pids := carrying(token)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    described = [describe(pid) for pid in pids]
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+    return described
+
+
+def carrying(token: str) -> list[int]:
+    """Pids of the other processes whose environment holds `token`; zombies have none."""
+    needle = f"{TOKEN_NAME}={token}".encode()
+    found = []
+    if sys.platform == "linux":
+        for entry in PROC.iterdir():
+            if entry.name.isdecimal() and int(entry.name) != os.getpid():
+                with contextlib.suppress(OSError):
+                    if needle in (entry / "environ").read_bytes():
+                        found.append(int(entry.name))
+    return found
+
+
+def describe(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        command = (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return f"{pid}: {command}"
+    return f"{pid}: gone meanwhile"
