@@ -10,8 +10,7 @@ Time-out, in two stages, because a debugger's tests hang in places where no exce
 `@pytest.mark.time_limit(seconds)` changes the limit of one test.
 
 Processes: the environment carries a token for each test, which everything it starts inherits, a detached hub
-too. A process that still has the token a few seconds after the test is killed and the test fails. Linux only
-(it reads /proc); elsewhere the check does nothing.
+too. A process that still has the token a few seconds after the test is killed and the test fails.
 """
 
 from __future__ import annotations
@@ -20,14 +19,13 @@ import contextlib
 import faulthandler
 import os
 import signal
-import sys
 import tempfile
-import time
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from processes import TOKEN_NAME, leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +34,6 @@ if TYPE_CHECKING:
 DEFAULT_LIMIT_S = 60.0
 # A hub goes when its last session is gone; give it and the kernel this long.
 LEAK_GRACE_S = 5.0
-TOKEN_NAME = "REMORA_TEST_TOKEN"
-PROC = Path("/proc")
 
 real_stderr_fd = pytest.StashKey[int]()
 
@@ -100,35 +96,3 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if left:
         os.write(session.config.stash[real_stderr_fd], ("left behind:\n" + "\n".join(left) + "\n").encode())
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def leftovers(token: str, grace_s: float) -> list[str]:
-    """Wait until no process has `token` in its environment; kill and describe those that stay."""
-    deadline = time.monotonic() + grace_s
-    while (pids := carrying(token)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    described = [describe(pid) for pid in pids]
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
-    return described
-
-
-def carrying(token: str) -> list[int]:
-    """Pids of the other processes whose environment holds `token`; zombies have none."""
-    needle = f"{TOKEN_NAME}={token}".encode()
-    found = []
-    if sys.platform == "linux":
-        for entry in PROC.iterdir():
-            if entry.name.isdecimal() and int(entry.name) != os.getpid():
-                with contextlib.suppress(OSError):
-                    if needle in (entry / "environ").read_bytes():
-                        found.append(int(entry.name))
-    return found
-
-
-def describe(pid: int) -> str:
-    with contextlib.suppress(OSError):
-        command = (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        return f"{pid}: {command}"
-    return f"{pid}: gone meanwhile"

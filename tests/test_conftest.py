@@ -10,7 +10,8 @@ pytest_plugins = ["pytester"]
 
 
 @pytest.fixture
-def watched(pytester: pytest.Pytester) -> pytest.Pytester:
+def watched(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     pytester.makeconftest(Path(__file__).with_name("conftest.py").read_text())
     return pytester
 
