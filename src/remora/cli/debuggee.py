@@ -1,0 +1,147 @@
+"""`remora --listen|--connect … FILE | -m MODULE | -c CODE`: this process becomes the debuggee.
+
+The program runs in this very process, as `python FILE` would run it, and its exit code is ours.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from remora.cli.main import UsageError, address_of, value_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+class Wish:
+    """What the command line asks for."""
+
+    __slots__ = ("address", "arguments", "kind", "log_to", "log_to_stderr", "options", "target", "wait", "way")
+
+    def __init__(self) -> None:
+        self.way = ""  # "listen" or "connect"
+        self.address = ("", 0)
+        self.wait = False
+        self.options: dict[str, Any] = {}
+        self.log_to: str | None = None
+        self.log_to_stderr = False
+        self.kind = ""  # "program", "module" or "code"
+        self.target = ""
+        self.arguments: list[str] = []
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command; what the program raises comes out, SystemExit included."""
+    wish = read(arguments)
+    if wish.kind == "program" and not os.path.exists(wish.target):
+        raise UsageError(f"there is no file {wish.target}")
+    import remora
+
+    try:
+        if wish.log_to is not None:
+            remora.log_to(wish.log_to)
+        if wish.log_to_stderr:
+            remora.log_to(sys.stderr)
+        if wish.options:
+            remora.configure(**wish.options)
+        if wish.way == "listen":
+            _listen(remora.listen, wish)
+        else:
+            _connect(remora.connect, wish)
+    except (OSError, TypeError, ValueError) as error:
+        # What the user got wrong: a port in use, an unknown option, nobody there to connect to.
+        raise UsageError(_reason(error)) from None
+    if wish.wait:
+        remora.wait_for_client()
+    from remora.agent.join import run_program
+
+    run_program(wish.kind, wish.target, wish.arguments)
+    return 0
+
+
+def read(arguments: list[str]) -> Wish:
+    """Take the command line apart. UsageError."""
+    wish = Wish()
+    rest = list(arguments)
+    while rest:
+        option = rest.pop(0)
+        name, equals, value = option.partition("=")
+        if equals and name.startswith("--"):
+            rest.insert(0, value)
+            option = name
+        match option:
+            case "--listen" | "--connect":
+                way = option[2:]
+                if wish.way:
+                    raise UsageError("give --listen or --connect, once")
+                wish.way = way
+                wish.address = address_of(value_of(option, rest), option)
+            case "--wait-for-client":
+                wish.wait = True
+            case "--log-to":
+                wish.log_to = value_of(option, rest)
+            case "--log-to-stderr":
+                wish.log_to_stderr = True
+            case "--pid":
+                raise UsageError("--pid is not in this version: start the program with --listen instead")
+            case "-m" | "-c":
+                wish.kind = "module" if option == "-m" else "code"
+                wish.target = value_of(option, rest)
+                break
+            case "--":
+                wish.kind, wish.target = "program", value_of("--", rest)
+                break
+            case _ if option.startswith("--configure-"):
+                wish.options[option[len("--configure-") :]] = _value(value_of(option, rest))
+            case _ if option.startswith("-m") and len(option) > 2 and not option.startswith("--"):
+                # As Python takes it: -mMODULE.
+                wish.kind, wish.target = "module", option[2:]
+                break
+            case _ if option.startswith("-") and option != "-":
+                raise UsageError(f"there is no option {option}; see remora --help")
+            case _:
+                wish.kind, wish.target = "program", option
+                break
+    wish.arguments = rest
+    if not wish.way:
+        what = f"remora run {wish.target}" if wish.kind == "program" else "remora --help"
+        raise UsageError(f"give --listen or --connect (to debug in this terminal: {what})")
+    if not wish.kind:
+        raise UsageError("give a FILE, -m MODULE or -c CODE to run")
+    return wish
+
+
+def _listen(listen: Callable[..., Any], wish: Wish) -> None:
+    host, port = wish.address
+    bound = listen((host, port))
+    if port == 0:
+        print(f"remora: listening on {bound[0]}:{bound[1]}", file=sys.stderr, flush=True)
+
+
+def _connect(connect: Callable[..., Any], wish: Wish) -> None:
+    connect(wish.address)
+
+
+def _value(text: str) -> object:
+    """Read the value of an option as launch configurations would write it: true, 3, 1.5, null, or a text."""
+    words = {"true": True, "false": False, "null": None, "none": None}
+    lowered = text.lower()
+    if lowered in words:
+        return words[lowered]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and not str(error).startswith("[Errno"):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror + (f": {error.filename}" if error.filename else "")
+    return str(error)

@@ -1,0 +1,463 @@
+"""The hub: who is connected, which sessions there are, and when all is over.
+
+Three ways to be one, by what ends it:
+
+* `LISTEN` (beside a program that called `listen`): the end of its last session, then of its last client;
+* `STDIO` (`remora adapter`): its one client leaves, and what that launched has ended;
+* `SERVER` (`remora adapter --port`): a signal.
+
+A connection's first message says what it is: `remoraHello` makes it an agent, anything else a client. Until
+then nobody is trusted with anything: such connections are few, timed, and may send little.
+
+All state is touched on the loop's thread only; the tasks in the task group do what takes time (starting a
+program, dialling), everything else happens in callbacks.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import signal
+import socket
+
+from remora.dap.errors import DEBUGGEE_GONE, INTERNAL, SESSION_TAKEN, DapError, UsageError
+from remora.dap.hello import HELLO
+from remora.hub import access, launch, listeners
+from remora.hub.client import Client, Waiting
+from remora.hub.configuration import Address, Attach, Launch
+from remora.hub.connection import Connection
+from remora.hub.journal import Journal
+from remora.hub.loop import asyncio
+from remora.hub.session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    from remora.dap.framing import FramingError
+    from remora.dap.hello import Hello
+    from remora.hub.process import Watched
+    from remora.hub.undebugged import Undebugged
+
+
+class Mode(enum.Enum):
+    """What ends the hub; see the module."""
+
+    LISTEN = "listen"
+    STDIO = "stdio"
+    SERVER = "server"
+
+
+# A stranger may hold a connection this long without saying what it is,
+FIRST_MESSAGE_S = 10.0
+# and a client that has introduced itself this long without attaching.
+ATTACH_S = 60.0
+MAX_STRANGERS = 64
+# After `terminated` clients say goodbye; one that does not is not waited for.
+GOODBYE_S = 10.0
+
+
+class Hub:
+    """One hub process."""
+
+    def __init__(self, mode: Mode, *, token: str | None = None, journal: Journal | None = None) -> None:
+        self.mode = mode
+        self.token = token
+        self.journal = journal or Journal()
+        self._sessions: list[Session] = []
+        self._running: set[object] = set()  # programs without a session: undebugged, or on their way to one
+        self._clients: set[Client] = set()
+        self._strangers: dict[Connection, asyncio.TimerHandle] = {}
+        # Clients whose attach waits for a debuggee to come.
+        self._waiting: list[tuple[Client, Attach, Waiting]] = []
+        # Debuggees we started and wait for: secret -> what to do when they say hello.
+        self._expected: dict[str, Callable[[Connection, Hello], None]] = {}
+        self._had_session = False
+        self._agents_due = 0
+        self._servers: list[asyncio.Server] = []
+        self._finished = asyncio.Event()
+        self._group: asyncio.TaskGroup | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # Life.
+
+    async def run(self, start: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Call `start`, then live until the end of what the mode names."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, self.stop)
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                await start()
+                self._look_for_the_end()
+                await self._finished.wait()
+                await self._end_programs()
+                for task in list(self._tasks):
+                    task.cancel()
+        finally:
+            for server in self._servers:
+                server.close()
+            for client in list(self._clients):
+                client.connection.close()
+
+    def stop(self) -> None:
+        """End, and what we launched with us. What we did not launch runs on."""
+        self._finished.set()
+
+    async def serve(self, sockets: list[socket.socket]) -> None:
+        """Take connections on listening sockets."""
+        loop = asyncio.get_running_loop()
+        for sock in sockets:
+            self._servers.append(await loop.create_server(self.make_connection, sock=sock))
+
+    async def adopt_agent(self, sock: socket.socket) -> None:
+        """Take a connection that is an agent's, proven by being ours."""
+        self._agents_due += 1
+        loop = asyncio.get_running_loop()
+        await loop.create_connection(lambda: Connection(_Agent(self)), sock=sock)
+
+    def adopt_client(self, connection: Connection) -> None:
+        """Make a connection a client's (stdio)."""
+        client = Client(self, connection)
+        connection.owner = client
+        self._clients.add(client)
+
+    def make_connection(self) -> Connection:
+        """Make the protocol of a connection that has just been accepted."""
+        return Connection(self)
+
+    # Strangers (the hub owns a connection until its first message).
+
+    def made(self, connection: Connection) -> None:
+        if len(self._strangers) >= MAX_STRANGERS:
+            self.journal.write("too many connections that say nothing: refused one")
+            connection.abort()
+            return
+        loop = asyncio.get_running_loop()
+        self._strangers[connection] = loop.call_later(FIRST_MESSAGE_S, self._silent, connection)
+
+    def _silent(self, connection: Connection) -> None:
+        self._strangers.pop(connection, None)
+        connection.abort()
+
+    def received(self, connection: Connection, message: dict[str, Any]) -> None:
+        timer = self._strangers.pop(connection, None)
+        if timer is not None:
+            timer.cancel()
+        if message.get("type") == "event" and message.get("event") == HELLO:
+            self._agent_arrived(connection, message.get("body"))
+            return
+        client = Client(self, connection)
+        connection.owner = client
+        self._clients.add(client)
+        asyncio.get_running_loop().call_later(ATTACH_S, self._undecided, client)
+        client.received(connection, message)
+
+    def malformed(self, connection: Connection, error: FramingError) -> None:
+        connection.refuse(error)
+
+    def lost(self, connection: Connection) -> None:
+        timer = self._strangers.pop(connection, None)
+        if timer is not None:
+            timer.cancel()
+
+    def crowded(self, connection: Connection, *, yes: bool) -> None:
+        pass  # a stranger is sent nothing
+
+    def _undecided(self, client: Client) -> None:
+        if client in self._clients and client.seat is None:
+            client.note(f"closing the connection: no 'attach' or 'launch' within {ATTACH_S:g} s")
+            client.connection.close()
+
+    # Agents.
+
+    def _agent_arrived(self, connection: Connection, hello: Any, *, proven: bool = False) -> None:
+        if not _is_hello(hello):
+            self.journal.write("refused a hello that is none")
+            connection.abort()
+            return
+        expected = next(
+            (secret for secret in self._expected if access.same_secret(hello["secret"], secret)), None
+        )
+        if expected is not None:
+            self._expected.pop(expected)(connection, hello)
+            return
+        if not proven:
+            try:
+                if self.mode is Mode.LISTEN:
+                    raise UsageError("this hub belongs to another program")
+                access.check(hello["secret"] or None, self.token, connection.peer)
+            except UsageError as error:
+                self.journal.write(f"refused an agent: {error.text}")
+                connection.abort()
+                return
+        if proven:
+            self._agents_due -= 1
+        self._pair(self._make_session(connection, hello))
+
+    def _make_session(
+        self, connection: Connection, hello: Hello, *, launched: bool = False, program: Watched | None = None
+    ) -> Session:
+        loop = asyncio.get_running_loop()
+        session = Session(
+            connection, hello, on_end=self._session_ended, later=loop.call_later,
+            launched=launched, program=program,
+        )  # fmt: skip
+        connection.owner = session
+        self._sessions.append(session)
+        self._had_session = True
+        self.journal.write(f"session: process {hello['pid']}")
+        return session
+
+    def _pair(self, session: Session) -> None:
+        for entry in self._waiting:
+            client, wish, waiting = entry
+            if session.is_free and wish.sub_process_id in (None, session.pid):
+                self._waiting.remove(entry)
+                self._seat(client, waiting, session, wish)
+                return
+
+    def agent_lost_early(self) -> None:
+        """The agent we were made for went before its hello."""
+        self._agents_due -= 1
+        self._had_session = True
+        self._look_for_the_end()
+
+    def _session_ended(self, session: Session) -> None:
+        self.journal.write(f"session of process {session.pid} has ended")
+        if session in self._sessions:
+            self._sessions.remove(session)
+        self._look_for_the_end()
+
+    # Clients.
+
+    def client_gone(self, client: Client) -> None:
+        self._clients.discard(client)
+        self._look_for_the_end()
+
+    def bug(self, what: str, error: BaseException) -> None:
+        self.journal.exception(f"a bug {what}", error)
+
+    def start(self, client: Client, asked: dict[str, Any], wish: Attach | Launch) -> None:
+        """Let a client that may in go where it wishes. Raise UsageError where that cannot be."""
+        if isinstance(wish, Launch):
+            if self.mode is Mode.LISTEN:
+                raise UsageError('this port belongs to a running program: use "request": "attach"')
+            plan = launch.Plan(wish, os.environ, os.getcwd())
+            self._run(client, asked, lambda waiting: self._launch(client, wish, plan, waiting))
+        elif wish.process_id is not None:
+            raise UsageError(
+                '"processId" is not in this version: start the program with `python -m remora --listen`'
+            )
+        elif wish.connect is not None:
+            address = wish.connect
+            self._run(client, asked, lambda waiting: self._dial(client, asked, address, waiting))
+        else:
+            self._attach(client, asked, wish)
+
+    def _attach(self, client: Client, asked: dict[str, Any], wish: Attach) -> None:
+        sessions = [s for s in self._sessions if not s.ended and wish.sub_process_id in (None, s.pid)]
+        for session in sessions:
+            if session.is_free:
+                self._seat(client, None, session, wish, asked)
+                return
+        if sessions:
+            holder = sessions[0].client
+            if holder is None:
+                raise DEBUGGEE_GONE(reason="its connection to the hub broke")
+            raise SESSION_TAKEN(who=holder.name)
+        if wish.sub_process_id is not None:
+            raise DEBUGGEE_GONE(reason=f"there is no process {wish.sub_process_id}")
+        if self.mode is Mode.LISTEN and not self._agents_due:
+            raise DEBUGGEE_GONE(reason="it has ended")
+        if self.mode is Mode.STDIO and wish.listen is None:
+            raise UsageError(
+                'the attach configuration needs "connect": {"host": …, "port": …}, where the program listens '
+                'or "listen", where the program will connect to'
+            )
+        waiting = Waiting(asked, lambda: self._stop_waiting(client))
+        client.seat = waiting
+        self._waiting.append((client, wish, waiting))
+        if wish.listen is not None:
+            address = wish.listen
+            try:
+                self.background(self.serve(listeners.listen(address.host, address.port)), client, asked)
+            except DapError:
+                client.unbind()
+                self._stop_waiting(client)
+                raise
+            client.note(f"waiting for a program: python -m remora --connect {address} FILE")
+        elif self.mode is Mode.SERVER:
+            client.note(
+                "waiting for a program to connect to this port: python -m remora --connect HOST:PORT FILE"
+            )
+
+    def _stop_waiting(self, client: Client) -> None:
+        self._waiting = [entry for entry in self._waiting if entry[0] is not client]
+
+    def _seat(
+        self,
+        client: Client,
+        waiting: Waiting | None,
+        session: Session,
+        wish: Attach | Launch,
+        asked: dict[str, Any] | None = None,
+    ) -> None:
+        client.seat = session
+        session.attach(client, waiting.asked if waiting is not None else asked or {}, wish)
+        if waiting is not None:
+            waiting.hand_over(client, session)
+
+    # What takes time.
+
+    def _run(
+        self,
+        client: Client,
+        asked: dict[str, Any],
+        begin: Callable[[Waiting], Coroutine[Any, Any, None]],
+    ) -> None:
+        task: asyncio.Task[None] | None = None
+
+        def give_up() -> None:
+            if task is not None:
+                task.cancel()
+
+        waiting = Waiting(asked, give_up)
+        client.seat = waiting
+        task = self.background(begin(waiting), client, asked)
+
+    def background(
+        self, work: Coroutine[Any, Any, None], client: Client, asked: dict[str, Any]
+    ) -> asyncio.Task[None]:
+        """Do what takes time; if it fails, that is the answer to `asked`."""
+
+        async def guarded() -> None:
+            try:
+                await work
+                return
+            except DapError as error:
+                failure = error
+            except Exception as error:
+                self.bug(f"on {asked.get('command')!r}", error)
+                failure = INTERNAL(what=repr(error))
+            client.unbind()
+            client.fail(asked, failure)
+            self._look_for_the_end()
+
+        assert self._group is not None
+        task = self._group.create_task(guarded())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _dial(self, client: Client, asked: dict[str, Any], address: Address, waiting: Waiting) -> None:
+        from remora.hub.remote import Remote
+
+        remote = Remote(client, asked, address)
+        await remote.dial()
+        waiting.hand_over(client, remote)
+
+    async def _launch(
+        self, client: Client, asked: dict[str, Any], wish: Launch, plan: launch.Plan, waiting: Waiting
+    ) -> None:
+        from remora.hub.launcher import Launcher
+
+        await Launcher(self, client, wish, plan, waiting).start()
+
+    # For the launcher.
+
+    def expect(self, secret: str, then: Callable[[Connection, Hello], None]) -> None:
+        """Call `then` when a debuggee says hello with this secret."""
+        self._expected[secret] = then
+
+    def expect_no_more(self, secret: str) -> None:
+        self._expected.pop(secret, None)
+
+    def keep(self, thing: Watched | Undebugged) -> None:
+        """Don't end before this has ended (`drop`)."""
+        self._running.add(thing)
+
+    def drop(self, thing: Watched | Undebugged) -> None:
+        self._running.discard(thing)
+        self._look_for_the_end()
+
+    def launched(
+        self,
+        connection: Connection,
+        hello: Hello,
+        *,
+        client: Client,
+        wish: Launch,
+        waiting: Waiting,
+        program: Watched,
+    ) -> Session:
+        """Make the session of a program that has said hello, and seat its client."""
+        session = self._make_session(connection, hello, launched=True, program=program)
+        self._seat(client, waiting, session, wish)
+        return session
+
+    # The end.
+
+    def _look_for_the_end(self) -> None:
+        if self.mode is Mode.SERVER or self._sessions or self._running:
+            return
+        if self.mode is Mode.STDIO:
+            if not self._clients:
+                self._finished.set()
+            return
+        if not self._had_session:
+            return
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        for client, _, waiting in self._waiting:
+            client.unbind()
+            client.fail(waiting.asked, DEBUGGEE_GONE(reason="it has ended"))
+        self._waiting.clear()
+        if not self._clients:
+            self._finished.set()
+            return
+        asyncio.get_running_loop().call_later(GOODBYE_S, self._finished.set)
+
+    async def _end_programs(self) -> None:
+        """End what we launched: the hub ends first only when told to."""
+        ended = [thing for thing in self._running if hasattr(thing, "end")]
+        for program in ended:
+            program.end(gently_s=1.0)
+        try:
+            async with asyncio.timeout(3.0):
+                while any(program in self._running for program in ended):
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            self.journal.write("a program would not end")
+
+
+class _Agent:
+    """Owner of a connection that is known to be an agent's, until its hello."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def received(self, connection: Connection, message: dict[str, Any]) -> None:
+        if message.get("type") == "event" and message.get("event") == HELLO:
+            self._hub._agent_arrived(connection, message.get("body"), proven=True)
+
+    def malformed(self, connection: Connection, error: FramingError) -> None:
+        connection.abort()
+
+    def lost(self, connection: Connection) -> None:
+        self._hub.agent_lost_early()
+
+    def crowded(self, connection: Connection, *, yes: bool) -> None:
+        pass
+
+
+def _is_hello(hello: Any) -> bool:
+    return (
+        isinstance(hello, dict)
+        and isinstance(hello.get("secret"), str)
+        and isinstance(hello.get("name"), str)
+        and type(hello.get("pid")) is int
+    )

@@ -1,0 +1,240 @@
+"""One launch under way: start the program, wait for its hello, make the session.
+
+Whatever goes wrong before the session exists is the failed answer to `launch`, and leaves no process behind.
+What the program writes before then is kept and shown first.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+
+from remora.dap.errors import CANNOT_LAUNCH, DapError
+from remora.dap.hello import SESSION_VARIABLE
+from remora.hub import launch
+from remora.hub.connection import Connection
+from remora.hub.loop import asyncio
+from remora.hub.process import Process, Watched
+from remora.hub.undebugged import Undebugged
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from remora.dap.framing import FramingError
+    from remora.dap.hello import Hello
+    from remora.hub.client import Client, Waiting
+    from remora.hub.configuration import Launch
+    from remora.hub.hub import Hub
+    from remora.hub.session import Session
+
+
+class Launcher:
+    """The program from command line to session, and then what joins its process to its session."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        client: Client,
+        wish: Launch,
+        plan: launch.Plan,
+        waiting: Waiting,
+    ) -> None:
+        self._hub = hub
+        self._client = client
+        self._asked = waiting.asked
+        self._wish = wish
+        self._plan = plan
+        self._waiting = waiting
+        self._program: Watched | None = None
+        self._session: Session | None = None
+        self._undebugged: Undebugged | None = None
+        self._early: list[tuple[str, str]] = []
+        self._hello: asyncio.Future[tuple[Connection, Hello]] = asyncio.get_running_loop().create_future()
+
+    async def start(self) -> None:
+        """Start the program and seat the client. Raise DapError if that fails; nothing is left then."""
+        terminal = self._wish.console != "internalConsole"
+        if terminal and not self._client.takes("runInTerminal"):
+            self._client.note("the client cannot run programs in a terminal: its output appears here instead")
+            terminal = False
+        if self._wish.no_debug:
+            self._start_undebugged(terminal=terminal)
+            return
+        secret = os.urandom(16).hex()
+        self._hub.expect(secret, self._arrived)
+        try:
+            async with asyncio.timeout(launch.HELLO_S):
+                if terminal:
+                    await self._in_terminal(secret, wait=True)
+                else:
+                    await self._as_child(secret)
+        except TimeoutError:
+            self._give_up()
+            raise CANNOT_LAUNCH(
+                program=self._plan.name, reason=f"it did not come up within {launch.HELLO_S:g} s"
+            ) from None
+        except BaseException:
+            self._give_up()
+            raise
+        finally:
+            self._hub.expect_no_more(secret)
+
+    def _arrived(self, connection: Connection, hello: Hello) -> None:
+        if self._hello.done():
+            connection.abort()
+        else:
+            self._hello.set_result((connection, hello))
+            if self._program is None:
+                # In a terminal: not our child, but its death can be watched all the same.
+                self._program = Watched(hello["pid"], self._exited)
+                self._hub.keep(self._program)
+            # At once, in this very callback: the agent's next message must find its owner.
+            if self._wish.no_debug:
+                connection.owner = _Ignored()
+            else:
+                self._sit(connection, hello)
+
+    def _sit(self, connection: Connection, hello: Hello) -> None:
+        assert self._program is not None
+        self._session = self._hub.launched(
+            connection, hello, self._client, self._wish, self._waiting, self._program
+        )
+        for category, text in self._early:
+            self._session.program_output(category, text)
+        self._early.clear()
+
+    async def _as_child(self, secret: str) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            session = self._plan.session({"fd": theirs.fileno()}, secret, wait=True, captures=True)
+            try:
+                self._program = Process(
+                    self._plan.debugged(),
+                    cwd=self._plan.cwd,
+                    env={**self._plan.environment, SESSION_VARIABLE: session},
+                    pass_fds=[theirs.fileno()],
+                    on_output=self._output,
+                    on_exit=self._exited,
+                )
+            except OSError as error:
+                ours.close()
+                raise launch.explain(self._plan, error) from None
+        self._hub.keep(self._program)
+        ours.setblocking(False)
+        await asyncio.get_running_loop().create_connection(lambda: Connection(self._hub), sock=ours)
+        await self._hello
+
+    async def _in_terminal(self, secret: str, *, wait: bool) -> None:
+        folder = launch.private_folder()
+        path = os.path.join(folder, "hub")
+        server = None
+        try:
+            loop = asyncio.get_running_loop()
+            server = await loop.create_unix_server(self._hub.make_connection, path)
+            session = self._plan.session({"unix": path}, secret, wait=wait, captures=False)
+            self._client.ask(
+                "runInTerminal", launch.in_terminal(self._plan, self._wish, session), self._terminal_answered
+            )
+            await self._hello
+        finally:
+            if server is not None:
+                server.close()
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _terminal_answered(self, answer: dict[str, Any]) -> None:
+        if answer.get("success") is not True and not self._hello.done():
+            reason = f"the client could not open a terminal: {answer.get('message') or 'it gave no reason'}"
+            self._hello.set_exception(CANNOT_LAUNCH(program=self._plan.name, reason=reason))
+
+    def _give_up(self) -> None:
+        if self._session is None and self._program is not None:
+            self._program.end(gently_s=0)
+
+    # The process.
+
+    def _output(self, category: str, text: str) -> None:
+        if self._session is None:
+            self._early.append((category, text))
+        else:
+            self._session.program_output(category, text)
+
+    def _exited(self, code: int | None) -> None:
+        program = self._program
+        if self._session is not None:
+            self._session.program_exited(code)
+        elif self._undebugged is not None:
+            self._undebugged.program_exited(code)
+        elif not self._hello.done():
+            stderr = "".join(text for category, text in self._early if category == "stderr")
+            self._hello.set_exception(launch.died_early(self._plan, code, stderr))
+        if program is not None:
+            self._hub.drop(program)
+
+    # noDebug.
+
+    def _start_undebugged(self, *, terminal: bool) -> None:
+        run = self._run_plain_in_terminal if terminal else self._run_plain
+        seat = Undebugged(self._client, self._asked, run, self._hub.drop)
+        self._hub.keep(seat)
+        self._client.event("initialized")
+        self._waiting.hand_over(self._client, seat)
+
+    def _run_plain(self, seat: Undebugged) -> None:
+        def exited(code: int | None) -> None:
+            seat.program_exited(code)
+            self._hub.drop(program)
+
+        try:
+            program = Process(
+                self._plan.plain(),
+                cwd=self._plan.cwd,
+                env=self._plan.environment,
+                pass_fds=(),
+                on_output=seat.program_output,
+                on_exit=exited,
+            )
+        except OSError as error:
+            seat.failed(launch.explain(self._plan, error))
+            return
+        self._hub.keep(program)
+        seat.started(program, self._plan.name, program.pid)
+
+    def _run_plain_in_terminal(self, seat: Undebugged) -> None:
+        """The agent tells the process id and does nothing else: it is never asked to attach."""
+
+        async def run() -> None:
+            secret = os.urandom(16).hex()
+            self._hub.expect(secret, self._arrived)
+            try:
+                await self._in_terminal(secret, wait=False)
+            except DapError as error:
+                seat.failed(error)
+                return
+            finally:
+                self._hub.expect_no_more(secret)
+            program = self._program
+            assert program is not None
+            self._undebugged = seat
+            seat.started(program, self._plan.name, program.pid)
+            if program.exited:
+                seat.program_exited(None)
+
+        self._hub.background(run(), self._client, self._asked)
+
+
+class _Ignored:
+    """Owner of the connection of an agent nobody asks anything."""
+
+    def received(self, connection: Connection, message: dict[str, Any]) -> None:
+        pass
+
+    def malformed(self, connection: Connection, error: FramingError) -> None:
+        connection.abort()
+
+    def lost(self, connection: Connection) -> None:
+        pass
+
+    def crowded(self, connection: Connection, *, yes: bool) -> None:
+        pass

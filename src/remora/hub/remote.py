@@ -1,0 +1,195 @@
+"""The seat of a client whose `attach` names another hub (`connect`): everything is passed on, both ways.
+
+An editor starts `remora adapter` on stdio and tells it where the program is; the hub there does the work.
+This end has already answered `initialize`, so it repeats that over there and keeps the answer to itself.
+"""
+
+from __future__ import annotations
+
+from remora.dap.capabilities import CAPABILITIES
+from remora.dap.errors import CANNOT_CONNECT, DEBUGGEE_GONE
+from remora.dap.messages import request
+from remora.hub.connection import Connection
+from remora.hub.loop import asyncio
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from remora.dap.framing import FramingError
+    from remora.hub.client import Client
+    from remora.hub.configuration import Address
+
+CONNECT_S = 15.0
+
+
+class Remote:
+    """One client's line to another hub."""
+
+    def __init__(self, client: Client, asked: dict[str, Any], address: Address) -> None:
+        self._client: Client | None = client
+        self._asked = asked
+        self._address = address
+        self._there: Connection | None = None
+        # Requests of the client not yet answered, by number: repeated numbers are answered once each.
+        self._open: list[dict[str, Any]] = []
+        self._said_terminated = False
+        self._attached = False
+
+    async def dial(self) -> None:
+        """Connect and pass on `initialize` and `attach`. Raise UsageError if nobody answers there."""
+        loop = asyncio.get_running_loop()
+        address = self._address
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                _, connection = await loop.create_connection(
+                    # The hub there has its own limit for what clients send; an answer may be any size.
+                    lambda: Connection(self, max_body_bytes=1 << 31),
+                    address.host,
+                    address.port,
+                    happy_eyeballs_delay=0.25,
+                )
+        except TimeoutError:
+            raise CANNOT_CONNECT(address=address, reason=f"no answer within {CONNECT_S:g} s") from None
+        except ConnectionRefusedError:
+            raise CANNOT_CONNECT(
+                address=address,
+                reason="nothing listens there; start the program with "
+                f"`python -m remora --listen {address} FILE`, and check host and port",
+            ) from None
+        except OSError as error:
+            reason = error.strerror or str(error)
+            if all_refused(error):
+                reason = (
+                    "nothing listens there; start the program with "
+                    f"`python -m remora --listen {address} FILE`, and check host and port"
+                )
+            raise CANNOT_CONNECT(address=address, reason=reason) from None
+        client = self._client
+        if client is None:
+            connection.close()
+            return
+        self._there = connection
+        # A number no client uses: its answer is ours.
+        connection.send(request(0, "initialize", client.arguments))
+        arguments = {
+            name: value
+            for name, value in self._asked["arguments"].items()
+            if name not in ("connect", "host", "port")
+        }
+        self._open.append(self._asked)
+        connection.send({**self._asked, "arguments": arguments})
+
+    # From the client.
+
+    def from_client(self, client: Client, message: dict[str, Any]) -> None:
+        if self._there is None:
+            if message["command"] == "disconnect":
+                client.unbind()
+                client.bye(message)
+            elif message["command"] == "terminate":
+                client.answer(message)
+            else:
+                client.fail(message, DEBUGGEE_GONE(reason="the connection to it has ended"))
+            return
+        self._open.append(message)
+        self._there.send(message)
+
+    def answer_from_client(self, message: dict[str, Any]) -> None:
+        if self._there is not None:
+            self._there.send(message)
+
+    def client_lost(self, client: Client) -> None:
+        self._client = None
+        if self._there is not None:
+            self._there.close()
+
+    def hold(self, *, yes: bool) -> None:
+        if self._there is not None:
+            self._there.hold_reading(yes=yes)
+
+    # From the other hub (this is its connection's owner).
+
+    def received(self, connection: Connection, message: dict[str, Any]) -> None:
+        client = self._client
+        if client is None:
+            return
+        kind = message.get("type")
+        if kind == "response":
+            number = message.get("request_seq")
+            if number == 0 and message.get("command") == "initialize":
+                self._compare(client, message)
+                return
+            for index, asked in enumerate(self._open):
+                if asked.get("seq") == number and asked.get("command") == message.get("command"):
+                    del self._open[index]
+                    break
+            if message.get("command") == "attach" and message.get("success") is False:
+                client.forward_answer(message, self._asked)
+                self._leave(client)
+                return
+            if message.get("command") == "attach":
+                self._attached = True
+        elif kind == "event" and message.get("event") == "terminated":
+            self._said_terminated = True
+        elif kind == "event" and message.get("event") == "initialized":
+            self._attached = True
+        if kind == "request":
+            # Requests of the hub there keep their number: the client's answer goes back under it.
+            client.connection.send(message)
+        else:
+            client.forward_event(message)
+        if kind == "response" and message.get("command") == "disconnect":
+            client.unbind()
+            client.connection.close()
+
+    def malformed(self, connection: Connection, error: FramingError) -> None:
+        if self._client is not None:
+            self._client.note(f"{self._address} does not speak the Debug Adapter Protocol: {error.text}")
+        connection.abort()
+
+    def lost(self, connection: Connection) -> None:
+        self._there = None
+        client = self._client
+        if client is None:
+            return
+        reason = f"the connection to {self._address} was closed"
+        for asked in self._open:
+            if asked["command"] == "disconnect":
+                client.answer(asked)
+            else:
+                client.fail(asked, DEBUGGEE_GONE(reason=reason))
+        self._open.clear()
+        if not self._attached:
+            self._leave(client)
+        elif not self._said_terminated:
+            client.note(reason)
+            client.event("terminated")
+
+    def crowded(self, connection: Connection, *, yes: bool) -> None:
+        if self._client is not None:
+            self._client.hold_reading(yes=yes)
+
+    def _compare(self, client: Client, message: dict[str, Any]) -> None:
+        """Tell the client where the hub there can do other things than we said."""
+        theirs = message.get("body")
+        if not isinstance(theirs, dict):
+            return
+        differing = {
+            name: theirs.get(name, False)
+            for name in {**CAPABILITIES, **theirs}
+            if theirs.get(name, False) != CAPABILITIES.get(name, False)
+        }
+        if differing:
+            client.event("capabilities", {"capabilities": differing})
+
+    def _leave(self, client: Client) -> None:
+        self._client = None
+        client.unbind()
+        if self._there is not None:
+            self._there.close()
+
+
+def all_refused(error: OSError) -> bool:
+    """True for what asyncio makes of several addresses that all refused."""
+    return error.errno is None and str(error).count("Connect call failed") > 0 and "111" in str(error)
