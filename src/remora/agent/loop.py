@@ -4,7 +4,7 @@
   `threading.enumerate()`, runs none of the hooks set with `threading.settrace/setprofile`, and the
   interpreter does not wait for it at exit. Nothing run here may call `threading.current_thread()`,
   which would make the program see a dummy thread.
-* No time-out anywhere: an idle agent wakes 0 times per second.
+* Time-outs exist only while something runs that has one: an idle agent wakes 0 times per second.
 * `watch`, `change` and `unwatch` are for the agent thread (or before `start`); `soon` and `wake` for any.
 
 A descriptor may vanish under us (a program that daemonises closes them all): then poll says POLLNVAL,
@@ -16,6 +16,7 @@ from __future__ import annotations
 import _thread
 import os
 import select
+import time
 from collections import deque
 
 from remora.agent.log import log, log_exception
@@ -29,6 +30,21 @@ WRITE = select.POLLOUT
 LOST = select.POLLNVAL
 
 _get_ident = _thread.get_ident
+_monotonic = time.monotonic
+_NEVER = float("inf")
+
+
+class Timer:
+    """Something to do at a time; `cancel` from any thread, before or after."""
+
+    __slots__ = ("call", "deadline")
+
+    def __init__(self, deadline: float, call: Callable[[], None]) -> None:
+        self.deadline = deadline
+        self.call = call
+
+    def cancel(self) -> None:
+        self.deadline = _NEVER
 
 
 class Loop:
@@ -38,6 +54,7 @@ class Loop:
         "_poll",
         "_running",
         "_soon",
+        "_timers",
         "_wake_fd",
         "_wake_sent",
         "_wake_write_fd",
@@ -50,6 +67,7 @@ class Loop:
         self._poll = select.poll()
         self._watched: dict[int, Callable[[int], None]] = {}
         self._soon: deque[Callable[[], None]] = deque()
+        self._timers: list[Timer] = []
         self._wake_fd, self._wake_write_fd = _wake_pair()
         self._wake_sent = False
         self._running = True
@@ -75,6 +93,27 @@ class Loop:
     def unwatch(self, fd: int) -> None:
         if self._watched.pop(fd, None) is not None:
             self._poll.unregister(fd)
+
+    def after(self, seconds: float, call: Callable[[], None]) -> Timer:
+        """Run `call` on the agent thread in so many seconds, unless cancelled. On the agent thread."""
+        timer = Timer(_monotonic() + seconds, call)
+        self._timers.append(timer)
+        return timer
+
+    def _until_timer(self) -> float | None:
+        """Run the timers that are due; return the milliseconds until the next one, None for never."""
+        now = _monotonic()
+        for timer in self._timers[:]:
+            if timer.deadline <= now:
+                self._timers.remove(timer)
+                try:
+                    timer.call()
+                except Exception as error:
+                    log_exception("timer", error)
+        self._timers = [timer for timer in self._timers if timer.deadline < _NEVER]
+        if not self._timers:
+            return None
+        return max(0.0, min(timer.deadline for timer in self._timers) - now) * 1000 + 1
 
     def soon(self, call: Callable[[], None]) -> None:
         """Run `call` on the agent thread, in order with the others handed over."""
@@ -106,7 +145,7 @@ class Loop:
         poll = self._poll.poll
         try:
             while self._running:
-                for fd, events in poll():
+                for fd, events in poll(self._until_timer() if self._timers else None):
                     if fd == self._wake_fd:
                         self._woken(events)
                         continue

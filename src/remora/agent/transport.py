@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from remora.agent.loop import Loop
 
     type Message = dict[str, Any]
+    type Item = Message | Line | bytes
     # Origin (compared by identity), text, line: what `Receiver.render` makes an event of.
     type Line = tuple[object, str, int]
 
@@ -76,6 +77,7 @@ class Transport:
         "_lock",
         "_loop",
         "_outbox",
+        "_paused",
         "_receiver",
         "_sent",
         "_seq",
@@ -92,11 +94,12 @@ class Transport:
         self._loop = loop
         self._receiver = receiver
         self._decoder = Decoder()
-        self._outbox: deque[Message | Line] = deque()
+        self._outbox: deque[Item] = deque()
         self._lock = _thread.RLock()  # guards all below, and the writing end of the socket
         self._unsent = b""  # encoded; written but for what `_sent` adds up to
         self._sent: list[int] = []
         self._seq = 0
+        self._paused = False
         self._blocked = False  # the socket took no more: the agent thread waits for it
         self._stalled = False  # a line has waited in vain: later ones do not
         self._dropped = 0
@@ -117,6 +120,12 @@ class Transport:
             return
         self._outbox.append(message)
         if not self._blocked:
+            self.drain()
+
+    def send_bytes(self, data: bytes) -> None:
+        """Send bytes that are no message: the last word to a peer that does not speak DAP."""
+        if self.open:
+            self._outbox.append(data)
             self.drain()
 
     def line(self, origin: object, text: str, line: int = 0) -> None:
@@ -206,14 +215,14 @@ class Transport:
                 self._sent.extend(map(self._sock.send, (view,), (_NO_SIGNAL,)))
             except (BlockingIOError, InterruptedError):
                 self._blocked = True
-                self._loop.soon(self._wait_writable)
+                self._loop.soon(self._watch_again)
                 return
             except OSError as error:
                 self._fail(error)
                 return
 
     def _encode_batch(self) -> bytes:
-        taken: list[Message | Line] = []
+        taken: list[Item] = []
         outbox = self._outbox
         parts: list[bytes] = []
         size = 0
@@ -222,7 +231,10 @@ class Transport:
             while outbox and size < WRITE_BYTES:
                 taken.extend(map(deque.popleft, (outbox,)))  # in C: no signal can strike in between
                 item = taken[-1]
-                data = self._encode(self._join(item, taken) if type(item) is tuple else item)  # type: ignore[arg-type]
+                if isinstance(item, bytes):
+                    data = item
+                else:
+                    data = self._encode(self._join(item, taken) if isinstance(item, tuple) else item)
                 parts.append(data)
                 size += len(data)
             if self._dropped and not outbox:
@@ -236,7 +248,7 @@ class Transport:
             self._seq = first_seq
             raise
 
-    def _join(self, first: Line, taken: list[Message | Line]) -> Message:
+    def _join(self, first: Line, taken: list[Item]) -> Message:
         """Make one event of a line and those of the same origin right behind it."""
         origin, text, line = first
         outbox = self._outbox
@@ -244,7 +256,7 @@ class Transport:
         size = len(text)
         while outbox and size < JOIN_CHARS:
             following = outbox[0]
-            if type(following) is not tuple or following[0] is not origin or following[2] != line:
+            if not isinstance(following, tuple) or following[0] is not origin or following[2] != line:
                 break
             outbox.popleft()
             taken.append(following)
@@ -267,9 +279,19 @@ class Transport:
 
     # --- the agent thread
 
-    def _wait_writable(self) -> None:
+    def pause_reading(self) -> None:
+        """Leave what the peer sends in the socket until `resume_reading`. On the agent thread."""
+        self._paused = True
+        self._watch_again()
+
+    def resume_reading(self) -> None:
+        self._paused = False
+        self._watch_again()
+
+    def _watch_again(self) -> None:
         if self.open:
-            self._loop.change(self._sock.fileno(), READ | WRITE)
+            events = (0 if self._paused else READ) | (WRITE if self._blocked else 0)
+            self._loop.change(self._sock.fileno(), events)
 
     def _ready(self, events: int) -> None:
         if events & LOST:
@@ -278,8 +300,7 @@ class Transport:
         if events & WRITE:
             self._blocked = False
             self.drain()
-            if not self._blocked and self.open:
-                self._loop.change(self._sock.fileno(), READ)
+            self._watch_again()
         if events & ~WRITE and self.open:
             self._read()
 

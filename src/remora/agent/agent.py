@@ -1,0 +1,270 @@
+"""The agent: what one debuggee process has one of. Engine, inspector, loop, and the session that is attached.
+
+* It is the engine's listener: those methods run on the user thread that stopped, logged or ended, append
+  to the session's outbox, and return.
+* Everything else runs on the agent thread, but for `wait`, `finish` and `after_fork`, which say so.
+* `session` is the one session that drives the engine, or None. It is set on the agent thread only and read
+  by all: a reader takes it into a local name once.
+
+The engine and the inspector are made on the agent thread right after the start, so that `listen()`
+returns before they are loaded.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+
+from remora.agent.log import log, log_exception
+from remora.agent.loop import Loop
+from remora.agent.output import Mirror
+from remora.agent.settings import AttachOptions, Settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType, FrameType
+    from typing import Any
+
+    from remora.agent.direct import Door
+    from remora.agent.session import Handler, Pending, Request, Session
+    from remora.engine import Breakpoint, Engine, Stop, ThreadInfo
+    from remora.values import Inspector
+
+
+class Agent:
+    """One per process; `remora.agent.join` holds it."""
+
+    def __init__(self, start_method: str, *, settings: Settings | None = None) -> None:
+        self.start_method = start_method
+        self.settings = settings or Settings()
+        self.loop = Loop()
+        self.session: Session | None = None
+        self.options = AttachOptions()
+        self.captures_output = False  # the hub reads the program's pipes itself
+        self.connection: Session | None = None  # with a hub
+        self.door: Door | None = None  # in process
+        self.exit_code: int | None = None
+        self.holding = False  # a launched program that has not begun
+        self.finished = False
+        self.mirror = Mirror(self._mirrored)
+        self._engine: Engine | None = None
+        self._inspector: Inspector | None = None
+        self._untraced: set[int] = set()
+        self._waiters: list[_thread.LockType] = []
+        self._dispatch: Handler | None = None
+
+    # --- parts
+
+    @property
+    def engine(self) -> Engine:
+        if self._engine is None:
+            from remora.engine import Engine
+
+            self._engine = Engine(self)
+            self._engine.own_thread(self.loop.ident)
+        return self._engine
+
+    @property
+    def inspector(self) -> Inspector:
+        if self._inspector is None:
+            from remora.values import Inspector
+
+            self._inspector = Inspector()
+        return self._inspector
+
+    def load(self) -> None:
+        """Load what the first attach will need, while nobody waits for it."""
+        try:
+            from remora.agent.handlers import dispatch
+
+            self._dispatch = dispatch
+            _ = self.engine, self.inspector
+        except Exception as error:
+            log_exception("load", error)
+
+    def dispatch(self, session: Session, request: Request) -> dict[str, Any] | Pending | None:
+        """Run the handler of a request; raise DapError."""
+        if self._dispatch is None:
+            from remora.agent.handlers import dispatch
+
+            self._dispatch = dispatch
+        return self._dispatch(session, request)
+
+    # --- a session comes and goes (agent thread)
+
+    def begin(self, session: Session, options: AttachOptions) -> None:
+        """Let `session` drive the engine. Whatever goes wrong leaves the program as it was."""
+        engine = self.engine
+        warning = engine.attach()
+        self.options = options
+        engine.set_user_code(just_my_code=options.just_my_code, rules=options.rules)
+        self.session = session
+        if options.redirect_output:
+            self.mirror.start()
+        if warning:
+            session.say(f"remora: {warning}\n")
+        log(f"attached: {session.who}")
+
+    def configured(self, session: Session) -> None:
+        """The client is ready: whoever waited for one goes on."""
+        session.ready = True
+        if self.options.stop_on_entry and not self.holding:
+            self.engine.pause()
+        self.holding = False
+        self.release()
+
+    def end(self, session: Session) -> None:
+        """Leave the program alone: all events off, parked threads run on, output as it was."""
+        if self.session is not session:
+            return
+        self.session = None
+        session.ready = False
+        self.mirror.stop()
+        if self._engine is not None:
+            self._engine.detach()
+        if self._inspector is not None:
+            self._inspector.forget()
+        log("detached")
+
+    def interrupt_program(self) -> None:
+        """Ask the program to end as a person would: its own SIGTERM handler if it has one, else Ctrl-C.
+
+        The engine is detached first: a breakpoint in the cleanup would hold what is asked to end. Without
+        a Python handler for either signal SIGTERM does what it does. `os.kill` rather than
+        `_thread.interrupt_main`: a real signal also ends a blocking system call.
+        """
+        if self._engine is not None:
+            self._engine.detach()
+        import signal  # late: one module less in every debuggee
+
+        number = signal.SIGTERM
+        if not callable(signal.getsignal(number)) and callable(signal.getsignal(signal.SIGINT)):
+            number = signal.SIGINT
+        log(f"terminate: signal {int(number)}")
+        os.kill(os.getpid(), number)
+
+    # --- waiting (any thread)
+
+    def is_ready(self) -> bool:
+        session = self.session
+        return session is not None and session.ready
+
+    def wait(self, timeout_s: float | None) -> bool:
+        """Block the calling thread until a client has attached and is configured. Any thread."""
+        gate = _thread.allocate_lock()
+        gate.acquire()
+        self._waiters.append(gate)
+        try:
+            if self.is_ready():
+                return True
+            gate.acquire(timeout=-1 if timeout_s is None else min(max(timeout_s, 0), _thread.TIMEOUT_MAX))
+            return self.is_ready()
+        finally:
+            if gate in self._waiters:
+                self._waiters.remove(gate)
+
+    def release(self) -> None:
+        """Let everybody who waits look again."""
+        waiters, self._waiters = self._waiters, []
+        for gate in waiters:
+            gate.release()
+
+    # --- the program's own wishes (any thread)
+
+    def break_here(self, frame: FrameType) -> None:
+        """Stop the calling thread in `frame`, if a client is ready; else do nothing."""
+        if self.is_ready() and self._engine is not None:
+            self._engine.break_here(frame)
+
+    def program_begins(self, code: CodeType) -> None:
+        """Stop at the first line of the main program, if the client has asked for that."""
+        if self.is_ready() and self.options.stop_on_entry:
+            self.engine.stop_on_entry(code)
+
+    def uncaught(self, error: BaseException) -> None:
+        """Stop post mortem if the client wants that for `error`, which is about to end the program."""
+        if self.is_ready() and self._engine is not None:
+            self._engine.uncaught(error)
+
+    def trace_thread(self, wanted: bool) -> bool:
+        """Let the calling thread stop, or not; return what was so before."""
+        ident = _thread.get_ident()
+        before = ident not in self._untraced
+        (self._untraced.discard if wanted else self._untraced.add)(ident)
+        return before
+
+    # --- the end (main thread) and fork (the child's only thread)
+
+    def finish(self) -> None:
+        """Say goodbye and get everything out: the program ends. On the thread that runs atexit."""
+        if self.finished:
+            return
+        self.finished = True
+        session = self.session
+        if session is None:
+            return
+        self.mirror.stop()
+        session.ready = False
+        if self._engine is not None:
+            self._engine.detach()
+        if self.exit_code is not None:
+            session.event("exited", {"exitCode": self.exit_code})
+        session.event("terminated", {})
+        session.transport.flush()
+
+    def after_fork(self) -> None:
+        """In a forked child: no agent thread, no session; the parent's connection is not ours to end."""
+        self.finished = True
+        session, self.session = self.session, None
+        self._waiters.clear()
+        self.loop.abandon()
+        if self.connection is not None:
+            self.connection.transport.abandon()
+        if self.door is not None:
+            self.door.abandon()
+        if session is not None:
+            self.mirror.stop()
+        if self._engine is not None:
+            self._engine.detach()
+
+    # --- the engine's listener (user threads)
+
+    def stopped(self, stop: Stop) -> None:
+        session = self.session
+        if session is not None:
+            returned = stop.returned if self.options.show_return_value else None
+            self.inspector.stopped(stop.thread_id, returned=returned, exception=stop.exception)
+            session.stopped(stop)
+
+    def resumed(self, thread_id: int | None) -> None:
+        session = self.session
+        if session is not None:
+            session.resumed(thread_id)
+
+    def logged(self, breakpoint: Breakpoint, text: str, frame_line: int) -> None:
+        session = self.session
+        if session is not None:
+            session.transport.line(breakpoint, text + "\n", frame_line)
+
+    def thread_started(self, thread: ThreadInfo) -> None:
+        session = self.session
+        if session is not None:
+            session.event("thread", {"reason": "started", "threadId": thread.id})
+
+    def thread_exited(self, thread: ThreadInfo) -> None:
+        session = self.session
+        if session is not None:
+            session.event("thread", {"reason": "exited", "threadId": thread.id})
+
+    def breakpoint_changed(self, breakpoint: Breakpoint) -> None:
+        session = self.session
+        if session is not None:
+            session.breakpoint_changed(breakpoint)
+
+    # --- output
+
+    def _mirrored(self, category: str, text: str) -> None:
+        session = self.session
+        if session is not None:
+            session.transport.line(sys.intern(category), text)

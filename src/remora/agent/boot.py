@@ -1,0 +1,53 @@
+"""Entry of a debuggee that a hub starts: `python .../remora/agent/boot.py` with REMORA_SESSION set.
+
+Run by path, by any interpreter, one where remora is not installed too. This file's folder must not stay on
+sys.path, where it would shadow the program's modules, and neither may the one that holds `remora`: the
+package is loaded from where this file lies, and sys.path[0] is what `run` makes it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if not sys.flags.safe_path:
+    sys.path[0] = ""  # before anything else is imported; `run` puts in what the program expects
+
+import _frozen_importlib
+import _frozen_importlib_external
+import os
+
+
+def _load_package() -> None:
+    """Import the `remora` that this file belongs to, whatever is installed here."""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    spec = _frozen_importlib_external.PathFinder.find_spec("remora", [root])
+    if spec is None or spec.loader is None:
+        raise SystemExit(f"remora: there is no package in {root}")
+    module = _frozen_importlib.module_from_spec(spec)
+    sys.modules["remora"] = module
+    spec.loader.exec_module(module)
+
+
+def main() -> None:
+    _load_package()
+    from remora.agent import join, log, run
+
+    start = join.read_session()
+    if start is None:
+        raise SystemExit(
+            "remora: this is started by a debug adapter; use `python -m remora` to debug a program"
+        )
+    if start.get("log"):
+        log.open_log(start["log"])
+    try:
+        agent = join.join(start)
+    except OSError as error:
+        raise SystemExit(f"remora: {error.strerror}") from None
+    target = start["run"]
+    if agent.holding:
+        agent.wait(None)
+    run.run(target["kind"], target["value"], target["args"], agent=agent, ready=agent.program_begins)
+
+
+if __name__ == "__main__":
+    main()

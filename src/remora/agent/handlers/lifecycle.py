@@ -1,0 +1,144 @@
+"""How a session begins and ends: initialize, attach, configurationDone, disconnect, terminate, cancel.
+
+Order on the wire, which clients rely on: answer to initialize; attach; the event `initialized`; whatever the
+client sets; configurationDone and its answer; then the answer to attach.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from remora.agent.session import PENDING
+from remora.agent.settings import AttachOptions
+from remora.dap.capabilities import CAPABILITIES
+from remora.dap.errors import ALREADY_INITIALIZED, BAD_SETTING, SESSION_EXISTS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from remora.agent.session import Handler, Pending, Request, Session
+
+
+def initialize(session: Session, request: Request) -> dict[str, Any]:
+    if session.attached:
+        raise ALREADY_INITIALIZED()
+    client = request.arguments
+    session.client = client
+    session.initialized = True
+    session.first_line = 1 if client.get("linesStartAt1", True) else 0
+    session.first_column = 1 if client.get("columnsStartAt1", True) else 0
+    name = client.get("clientName") or client.get("clientID")
+    if name:
+        session.who = f"{name} ({session.peer})"
+    return CAPABILITIES
+
+
+def attach(session: Session, request: Request) -> Pending:
+    if session.attached:
+        raise SESSION_EXISTS(command="attach")
+    session.admit(request.arguments)
+    options = read_options(session, request.arguments)
+    session.agent.begin(session, options)
+    session.attached = True
+    session.attach_request = request
+    session.event(
+        "process",
+        {
+            "name": sys.argv[0] if sys.argv else "",
+            "systemProcessId": os.getpid(),
+            "isLocalProcess": True,
+            "startMethod": "launch" if session.agent.start_method == "launch" else "attach",
+            "pointerSize": 64 if sys.maxsize > 2**32 else 32,
+        },
+    )
+    session.event("initialized", {})
+    return PENDING
+
+
+def configuration_done(session: Session, request: Request) -> Pending:
+    session.respond(request)
+    waiting, session.attach_request = session.attach_request, None
+    if waiting is not None:
+        session.respond(waiting)
+    session.agent.configured(session)
+    return PENDING
+
+
+def disconnect(session: Session, request: Request) -> Pending:
+    terminate_too = request.arguments.get("terminateDebuggee") is True and session.attached
+    session.finish()
+    session.respond(request)
+    if not session.stays:
+        session.transport.flush(stall_s=0.5)
+        session.transport.close("the client disconnected")
+    if terminate_too:
+        session.agent.interrupt_program()
+    return PENDING
+
+
+def terminate(session: Session, request: Request) -> Pending:
+    session.respond(request)
+    if session.attached:
+        session.agent.interrupt_program()
+    return PENDING
+
+
+def cancel(session: Session, request: Request) -> None:
+    """Cancel a request. One that is answered already is no error: the two have crossed."""
+    number = request.arguments.get("requestId")
+    if number is not None:
+        session.cancel(number)
+
+
+def read_options(session: Session, arguments: dict[str, Any]) -> AttachOptions:
+    """Check the properties of an attach configuration that concern the debuggee; the others are the hub's."""
+    agent = session.agent
+    options = AttachOptions()
+    options.just_my_code = _flag(arguments, "justMyCode", agent.settings.just_my_code)
+    options.redirect_output = _flag(arguments, "redirectOutput", not agent.captures_output)
+    options.show_return_value = _flag(arguments, "showReturnValue", True)
+    options.stop_on_entry = _flag(arguments, "stopOnEntry", False)
+    rules = arguments.get("rules")
+    if rules is not None:
+        options.rules = _rules(rules)
+    return options
+
+
+def _flag(arguments: dict[str, Any], name: str, default: bool) -> bool:
+    value = arguments.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, bool):
+        problem = f"must be true or false, not {value!r:.60}"
+        raise BAD_SETTING(command="attach", setting=f"'{name}'", problem=problem)
+    return value
+
+
+def _rules(rules: object) -> list[Any]:
+    from remora.engine import Rule
+
+    problem = "must be a list of objects with 'include' (true or false) and one of 'path' and 'module'"
+    if not isinstance(rules, list):
+        raise BAD_SETTING(command="attach", setting="'rules'", problem=problem)
+    made = []
+    for number, rule in enumerate(rules):
+        path = rule.get("path") if isinstance(rule, dict) else None
+        module = rule.get("module") if isinstance(rule, dict) else None
+        include = rule.get("include") if isinstance(rule, dict) else None
+        given = [value for value in (path, module) if value is not None]
+        if not isinstance(include, bool) or len(given) != 1 or not isinstance(given[0], str):
+            raise BAD_SETTING(command="attach", setting=f"'rules[{number}]'", problem=problem)
+        made.append(Rule(include=include, path=path, module=module))
+    return made
+
+
+HANDLERS: dict[str, Handler] = {
+    "initialize": initialize,
+    "attach": attach,
+    "configurationDone": configuration_done,
+    "disconnect": disconnect,
+    "terminate": terminate,
+    "cancel": cancel,
+}

@@ -1,0 +1,419 @@
+"""How this process joins a session: listen with a hub, dial a hub, or serve a client in process.
+
+Holds the one agent of the process. The functions are called by user threads (through the facade, the
+command line, or `boot`), and return as soon as the agent is on its way; engine and values load on the
+agent thread meanwhile.
+
+The hub that `listen` starts is nobody's child: a shell starts it in the background and is gone at once, so
+that a program which waits for its children never meets it; it has its own session and no standard streams,
+so that no terminal or pipe stays open on its account.
+"""
+
+from __future__ import annotations
+
+import _socket
+import _thread
+import atexit
+import errno
+import json
+import os
+import sys
+import time
+
+import remora
+from remora.agent.agent import Agent
+from remora.agent.log import log, log_exception
+from remora.agent.session import Session
+from remora.agent.settings import Settings
+from remora.dap import messages
+from remora.dap.hello import HELLO, HUB_ENTRY, HUB_VARIABLE, SESSION_VARIABLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any
+
+    from remora.dap.hello import Address, Hello, SessionStart
+
+settings = Settings()
+_agent: Agent | None = None
+_listening: tuple[tuple[str, int], tuple[str, int]] | None = None  # as asked for, as it is
+_lock = _thread.allocate_lock()  # guards the two above, against two threads that listen at once
+_previous_hook: Any = None
+_fork_known = False
+
+BACKLOG = 64
+CONNECT_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 2.0
+# A hub that ends this soon could not start.
+HUB_START_S = 5.0
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def current() -> Agent | None:
+    return _agent
+
+
+# --- the ways in
+
+
+def listen(
+    address: int | tuple[str, int], *, in_process: bool = False, token: str | None = None
+) -> tuple[str, int]:
+    """Listen for clients; return the real address. See the facade."""
+    global _listening
+    asked = read_address(address)
+    if token is not None and (not isinstance(token, str) or not token):
+        raise TypeError("token must be a string that is not empty")
+    with _lock:
+        if _agent is not None and not _agent.finished:
+            if _listening is not None and asked in _listening:
+                return _listening[1]
+            where = (
+                f"listening on {_listening[1][0]}:{_listening[1][1]}" if _listening else "connected to a hub"
+            )
+            raise RuntimeError(f"remora is {where} already; call remora.stop() first")
+        listeners = bind(*asked)
+        try:
+            real = listeners[0].getsockname()[:2]
+            if token is None and asked[0] not in LOOPBACK and not asked[0].startswith("127."):
+                token = os.urandom(16).hex()
+                _print_token(real, token)
+            agent = Agent("listen", settings=settings)
+            if in_process:
+                from remora.agent.direct import Door
+
+                agent.door = Door(agent, listeners, token)
+                agent.door.open()
+            else:
+                sock, secret = start_hub(listeners, token)
+                for listener in listeners:
+                    listener.close()
+                _connect_agent(agent, sock, secret)
+        except BaseException:
+            for listener in listeners:
+                listener.close()
+            raise
+        _begin(agent)
+        _listening = (asked, (real[0], real[1]))
+        return _listening[1]
+
+
+def connect(address: int | tuple[str, int], *, token: str | None = None) -> tuple[str, int]:
+    """Dial a hub that is already there; return its address. OSError if there is none."""
+    host, port = read_address(address)
+    _dial({"host": host, "port": port}, token or "", "connect")
+    return host, port
+
+
+def join(start: SessionStart) -> Agent:
+    """Dial the hub that started this process, which holds its first line until a client is ready."""
+    agent = _dial(start["address"], start["secret"], "launch", start)
+    agent.captures_output = bool(start.get("capturesOutput"))
+    return agent
+
+
+def read_session() -> SessionStart | None:
+    """Take what a hub left in the environment, and remove it from there."""
+    text = os.environ.pop(SESSION_VARIABLE, None)
+    if text is None:
+        return None
+    start: SessionStart = json.loads(text)
+    return start
+
+
+def _dial(address: Address, secret: str, method: str, start: SessionStart | None = None) -> Agent:
+    with _lock:
+        if _agent is not None and not _agent.finished:
+            raise RuntimeError("remora is listening or connected already; call remora.stop() first")
+        agent = Agent(method, settings=settings)
+        agent.holding = start is not None and start.get("wait", True)
+        _connect_agent(agent, dial(address), secret)
+        _begin(agent)
+    return agent
+
+
+def _connect_agent(agent: Agent, sock: _socket.socket, secret: str) -> None:
+    began = time.monotonic()
+
+    def closed(session: Session, reason: str) -> None:
+        agent.finished = True
+        agent.release()
+        if not session.was_used and agent.start_method == "listen" and time.monotonic() - began < HUB_START_S:
+            _write_error(
+                "remora: the hub could not be started, so no client can attach; is "
+                f"{settings.python or sys.executable!r} a Python interpreter? "
+                "(remora.configure(python=...) names another, listen(..., in_process=True) needs none)\n"
+            )
+
+    session = Session(agent, sock, peer="hub")
+    session.on_closed = closed
+    agent.connection = session
+    hello: Hello = {
+        "secret": secret,
+        "pid": os.getpid(),
+        "name": _name(),
+        "executable": sys.executable or "",
+        "argv": list(sys.argv),
+        "version": ".".join(map(str, sys.version_info[:3])),
+        "startMethod": agent.start_method,  # type: ignore[typeddict-item]
+        "waiting": agent.holding,
+    }
+    session.transport.send(messages.event(0, HELLO, hello))
+    session.transport.start()
+
+
+def _begin(agent: Agent) -> None:
+    """Start the thread, and hook into the process what every way in needs."""
+    global _agent, _fork_known, _previous_hook
+    _agent = agent
+    atexit.register(agent.finish)
+    if not _fork_known:
+        _fork_known = True
+        os.register_at_fork(after_in_child=_after_fork)
+    if sys.breakpointhook is not breakpoint_hook and "PYTHONBREAKPOINT" not in os.environ:
+        _previous_hook = sys.breakpointhook
+        sys.breakpointhook = breakpoint_hook
+    agent.loop.start()
+    agent.loop.soon(agent.load)
+
+
+def stop() -> None:
+    """Leave: the client is told, the port closes, all is as it was. Idempotent."""
+    global _agent, _listening
+    with _lock:
+        agent, _agent, _listening = _agent, None, None
+    _unhook()
+    if agent is None:
+        return
+    atexit.unregister(agent.finish)
+    gone = _thread.allocate_lock()
+    gone.acquire()
+
+    def leave() -> None:
+        try:
+            agent.finish()
+            if agent.session is not None:
+                agent.session.finish()
+            if agent.door is not None:
+                agent.door.close()
+            if agent.connection is not None:
+                agent.connection.on_closed = None
+                agent.connection.transport.close("remora.stop()")
+        finally:
+            agent.loop.stop()
+            gone.release()
+
+    if agent.loop.is_current():
+        leave()
+    else:
+        agent.loop.soon(leave)
+        gone.acquire(timeout=STOP_TIMEOUT_S)
+    agent.release()
+
+
+def breakpoint_hook(*args: Any, **kwargs: Any) -> None:
+    """Be `sys.breakpointhook`: stop where breakpoint() was called, if a client is there."""
+    break_in(sys._getframe(1))
+
+
+def break_in(frame: FrameType) -> None:
+    agent = _agent
+    if agent is not None:
+        agent.break_here(frame)
+
+
+def _unhook() -> None:
+    global _previous_hook
+    if sys.breakpointhook is breakpoint_hook:
+        sys.breakpointhook = _previous_hook
+    _previous_hook = None
+
+
+def _after_fork() -> None:
+    """In a forked child: run on as if remora had never been there."""
+    global _agent, _listening, _lock
+    _lock = _thread.allocate_lock()
+    agent, _agent, _listening = _agent, None, None
+    if agent is None:
+        return
+    _unhook()
+    atexit.unregister(agent.finish)
+    try:
+        agent.after_fork()
+    except Exception as error:
+        log_exception("after fork", error)
+
+
+# --- sockets
+
+
+def read_address(address: object) -> tuple[str, int]:
+    """Read `port` or `(host, port)`; TypeError or ValueError for anything else."""
+    if isinstance(address, int) and not isinstance(address, bool):
+        host, port = "127.0.0.1", address
+    elif (
+        isinstance(address, (tuple, list))
+        and len(address) == 2
+        and (address[0] is None or isinstance(address[0], str))
+        and isinstance(address[1], int)
+    ):
+        host, port = address[0] or "127.0.0.1", address[1]
+    else:
+        raise TypeError(f"expected a port or (host, port), not {address!r}")
+    if not 0 <= port <= 65535:
+        raise ValueError(f"a port is a number from 0 to 65535, not {port}")
+    return host, port
+
+
+def bind(host: str, port: int) -> list[_socket.socket]:
+    """Bind and listen; on both loopback addresses where the host is loopback. OSError names the address."""
+    try:
+        found = _socket.getaddrinfo(
+            "127.0.0.1" if host == "localhost" else host, port, 0, _socket.SOCK_STREAM
+        )
+        family, _, _, _, where = found[0]
+        first = _bind_one(family, where)
+    except OSError as error:
+        hint = "; another program, or an earlier run of this one, has that port"
+        reason = error.strerror or str(error)
+        text = f"cannot listen on {host}:{port}: {reason}{hint if error.errno == errno.EADDRINUSE else ''}"
+        raise OSError(error.errno, text) from None
+    listeners = [first]
+    if host in ("127.0.0.1", "localhost"):
+        # Clients that are told `localhost` may try ::1 only.
+        try:
+            listeners.append(_bind_one(_socket.AF_INET6, ("::1", first.getsockname()[1])))
+        except OSError as error:
+            log(f"not listening on ::1: {error}")
+    return listeners
+
+
+def _bind_one(family: int, where: Any) -> _socket.socket:
+    sock = _socket.socket(family, _socket.SOCK_STREAM)
+    try:
+        if family == _socket.AF_INET6:
+            sock.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY, 1)
+        sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+        sock.bind(where)
+        sock.listen(BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def dial(address: Address) -> _socket.socket:
+    """Connect to a hub. OSError names the address."""
+    if "fd" in address:
+        return _socket.socket(fileno=address["fd"])
+    if "unix" in address:
+        sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        where: Any = address["unix"]
+        name = address["unix"]
+    else:
+        name = f"{address['host']}:{address['port']}"
+        try:
+            found = _socket.getaddrinfo(address["host"], address["port"], 0, _socket.SOCK_STREAM)
+        except OSError as error:
+            raise OSError(error.errno, f"cannot connect to {name}: {error.strerror or error}") from None
+        family, _, _, _, where = found[0]
+        sock = _socket.socket(family, _socket.SOCK_STREAM)
+        sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+    try:
+        sock.settimeout(CONNECT_TIMEOUT_S)
+        sock.connect(where)
+    except OSError as error:
+        sock.close()
+        raise OSError(error.errno, f"cannot connect to {name}: {error.strerror or error}") from None
+    return sock
+
+
+# --- the hub
+
+
+def start_hub(listeners: list[_socket.socket], token: str | None) -> tuple[_socket.socket, str]:
+    """Start a hub that owns the listeners; return our end of its agent connection, and the secret."""
+    import fcntl
+
+    python = settings.python or sys.executable
+    if not python:
+        raise RuntimeError(
+            "there is no Python interpreter to run the hub with (sys.executable is empty): name one with "
+            "remora.configure(python=...), or use listen(..., in_process=True)"
+        )
+    secret = os.urandom(16).hex()
+    ours, theirs = _socket.socketpair()
+    passed = [*(listener.fileno() for listener in listeners), theirs.fileno()]
+    # Out of the way of the numbers they get in the hub, which are 3 and up.
+    moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 64) for fd in passed]
+    numbers = list(range(3, 3 + len(moved)))
+    start = {"listeners": numbers[:-1], "agent": numbers[-1], "secret": secret, "token": token}
+    environment = dict(os.environ)
+    environment.pop(SESSION_VARIABLE, None)
+    environment[HUB_VARIABLE] = json.dumps(start)
+    entry = os.path.join(os.path.dirname(os.path.abspath(remora.__file__)), *HUB_ENTRY)
+    actions: list[Any] = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
+    actions += [(os.POSIX_SPAWN_DUP2, fd, number) for fd, number in zip(moved, numbers, strict=True)]
+    command = [python, "-I", "-S", entry]
+    try:
+        _spawn_orphan(command, environment, actions)
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+        for fd in moved:
+            os.close(fd)
+    return ours, secret
+
+
+def _spawn_orphan(command: list[str], environment: dict[str, str], actions: list[Any]) -> None:
+    shell = "/bin/sh"
+    if os.path.exists(shell):
+        pid = _spawn([shell, "-c", '"$@" &', shell, *command], environment, actions)
+        try:
+            os.waitpid(pid, 0)
+        except ChildProcessError:
+            log("the program ignores SIGCHLD, so the kernel has reaped the shell")
+    else:
+        _spawn(command, environment, actions)  # a child of ours then, which is reaped when we end
+
+
+def _spawn(command: list[str], environment: dict[str, str], actions: list[Any]) -> int:
+    try:
+        return os.posix_spawn(
+            command[0], command, environment, file_actions=actions, setsid=True, setsigmask=()
+        )
+    except NotImplementedError:  # an old C library: the hub makes its session itself
+        return os.posix_spawn(command[0], command, environment, file_actions=actions, setsigmask=())
+
+
+# --- what is said to people
+
+
+def _name() -> str:
+    first = sys.argv[0] if sys.argv else ""
+    return os.path.basename(first) or "python"
+
+
+def _print_token(address: tuple[str, int], token: str) -> None:
+    configuration = {
+        "name": "remora",
+        "type": "debugpy",
+        "request": "attach",
+        "connect": {"host": "HOST", "port": address[1]},
+        "token": token,
+    }
+    _write_error(
+        f"remora: {address[0]}:{address[1]} can be reached from other machines, so clients need a token. "
+        f"To attach:\n{json.dumps(configuration, indent=4)}\n"
+    )
+
+
+def _write_error(text: str) -> None:
+    """Tell a person at the terminal, if there is one; never fail for it."""
+    try:
+        os.write(2, text.encode("utf-8", "replace"))
+    except OSError as error:
+        log_exception("stderr", error)
