@@ -140,8 +140,8 @@ class Result(_Answer):
 
     __slots__ = (
         "attributes",
-        "has_value",
         "handle",
+        "has_value",
         "indexed_count",
         "kind",
         "named_count",
@@ -172,9 +172,10 @@ class Result(_Answer):
 
 
 class Completion(_Answer):
-    """One proposal: replace `length` characters from column `start` (0-based, in the line completed) by `text`.
+    """One proposal: replace `length` characters from column `start` (0-based, in its line) by `text`.
 
-    `type` is a DAP CompletionItemType: method, function, class, field, variable, module, property, keyword, value.
+    `type` is a DAP CompletionItemType: method, function, class, field, variable, module, property,
+    keyword, value.
     """
 
     __slots__ = ("detail", "label", "length", "sort_text", "start", "text", "type")
@@ -182,7 +183,7 @@ class Completion(_Answer):
     def __init__(
         self,
         label: str,
-        type: str,  # noqa: A002 - DAP's word
+        type: str,
         *,
         start: int,
         length: int,
