@@ -60,11 +60,13 @@ def run(
             agent.exit_code = exit_code_of(exit.code)
         raise
     except BaseException as error:
-        error.__traceback__ = strip(error.__traceback__)
         if agent is not None:
             # Ctrl-C ends the process by the signal itself, which a shell shows as 128 + 2.
             agent.exit_code = 130 if isinstance(error, KeyboardInterrupt) else 1
+            whole = error.__traceback__
+            error.__traceback__ = strip(whole)
             agent.uncaught(error)
+            error.__traceback__ = whole
         _hide_ourselves()
         raise
     if agent is not None:
@@ -97,21 +99,20 @@ def _hide_ourselves() -> None:
 
     def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> Any:
         sys.excepthook = programs
-        # Whatever was put on top on the way out is ours again: cli, boot, this module.
-        while traceback is not None and traceback.tb_frame.f_globals.get("__name__") != "__main__":
-            if not _is_outside(traceback.tb_frame.f_code):
-                break
-            traceback = traceback.tb_next
-        error.__traceback__ = strip(traceback)
-        sys.last_traceback = error.__traceback__
+        error.__traceback__ = sys.last_traceback = strip(_after_run(traceback))
         return programs(kind, error, error.__traceback__)
 
     sys.excepthook = hook
 
 
-def _is_outside(code: CodeType) -> bool:
-    """Say whether a frame is of the way into `run`: anything of the package, or what started it."""
-    return code.co_filename.startswith(os.path.dirname(_OURS)) or "runpy" in code.co_filename
+def _after_run(traceback: TracebackType | None) -> TracebackType | None:
+    """Skip what led to `run`: boot, the command line, or whatever else called it."""
+    at = traceback
+    while at is not None:
+        if at.tb_frame.f_code is run.__code__:
+            return at
+        at = at.tb_next
+    return traceback
 
 
 # --- the three kinds
@@ -119,17 +120,17 @@ def _is_outside(code: CodeType) -> bool:
 
 def _program(path: str, args: list[str]) -> tuple[CodeType, types.ModuleType]:
     sys.argv[:] = [path, *args]
-    importer = _importer_of(path)
+    # As Python does: absolute, but not normalised.
+    full = path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
+    importer = _importer_of(full)
     if importer is not None:
-        _set_path_0(path if os.path.isabs(path) else os.path.join(os.getcwd(), path))
+        _set_path_0(full)
         spec = importer.find_spec("__main__")
         code = spec.loader.get_code("__main__") if spec is not None else None
         if code is None:
             raise CannotRun(f"can't find '__main__' module in {os.path.abspath(path)!r}", 1)
         return code, _new_main(spec=spec, package="")
     _set_path_0(os.path.dirname(os.path.realpath(path)))
-    # As Python does: absolute, but not normalised.
-    full = path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
     if path.endswith(".pyc"):
         sourceless = importers.SourcelessFileLoader("__main__", full)
         bytecode = sourceless.get_code("__main__")
@@ -170,16 +171,16 @@ def _module(name: str, args: list[str]) -> tuple[CodeType, types.ModuleType]:
 
 def _find(find_spec: Callable[[str], Any], name: str) -> Any:
     parent = name.rpartition(".")[0]
+    if parent:
+        try:
+            __import__(parent)
+        except ImportError as error:
+            # An error of the package's own must be seen as what it is; a missing package is told below.
+            if error.name is None or not f"{parent}.".startswith(f"{error.name}."):
+                raise
     try:
-        if parent:
-            __import__(parent)  # an error of the package's own must be seen as what it is
         spec = find_spec(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (parent + ".").startswith(error.name + "."):
-            raise
-        text = f"Error while finding module specification for {name!r} ({type(error).__name__}: {error})"
-        raise CannotRun(text, 1) from None
-    except ValueError as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         text = f"Error while finding module specification for {name!r} ({type(error).__name__}: {error})"
         raise CannotRun(text, 1) from None
     if spec is None:
@@ -194,6 +195,11 @@ def _code(text: str, args: list[str]) -> tuple[CodeType, types.ModuleType]:
         from textwrap import dedent  # since 3.14 Python takes the common indentation off
 
         text = dedent(text)
+    if sys.version_info >= (3, 13):
+        # Since 3.13 tracebacks show the lines of such code.
+        import linecache
+
+        linecache.cache["<string>"] = (len(text), None, text.splitlines(keepends=True), "<string>")
     main = _new_main(loader=sys.meta_path[0] if sys.meta_path else None)
     return compile(text + "\n", "<string>", "exec", dont_inherit=True), main
 
