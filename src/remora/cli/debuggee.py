@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 class Wish:
     """What the command line asks for."""
 
-    __slots__ = ("address", "arguments", "kind", "log_to", "log_to_stderr", "options", "target", "wait", "way")
+    __slots__ = (
+        "address",
+        "arguments",
+        "kind",
+        "log_to",
+        "log_to_stderr",
+        "options",
+        "target",
+        "wait",
+        "way",
+    )
 
     def __init__(self) -> None:
         self.way = ""  # "listen" or "connect"
@@ -42,11 +52,12 @@ def run(arguments: list[str]) -> int:
 
     try:
         if wish.log_to is not None:
+            os.makedirs(wish.log_to, exist_ok=True)
             remora.log_to(wish.log_to)
         if wish.log_to_stderr:
-            remora.log_to(sys.stderr)
+            remora.log_to("/dev/stderr")
         if wish.options:
-            remora.configure(**wish.options)
+            remora.configure(wish.options)
         if wish.way == "listen":
             _listen(remora.listen, wish)
         else:
@@ -56,9 +67,13 @@ def run(arguments: list[str]) -> int:
         raise UsageError(_reason(error)) from None
     if wish.wait:
         remora.wait_for_client()
-    from remora.agent.join import run_program
+    # Not through the facade: this process is the debuggee, and this its main program.
+    from remora.agent import join
+    from remora.agent.run import run as run_program
 
-    run_program(wish.kind, wish.target, wish.arguments)
+    agent = join.current()
+    assert agent is not None
+    run_program(wish.kind, wish.target, wish.arguments, agent=agent, ready=agent.program_begins)
     return 0
 
 

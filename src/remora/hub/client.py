@@ -8,7 +8,6 @@ that is still under way. Numbers every message to the client, so that the client
 from __future__ import annotations
 
 from remora.dap.capabilities import CAPABILITIES
-from remora.dap.check import check_arguments
 from remora.dap.errors import (
     ALREADY_INITIALIZED,
     BAD_ARGUMENTS,
@@ -55,6 +54,8 @@ _REVERSE = {
     "startDebugging": "supportsStartDebuggingRequest",
 }
 MAX_WRONG_TOKENS = 3
+_TEXTS = ("adapterID", "clientID", "clientName", "locale", "pathFormat")
+_FLAGS = ("linesStartAt1", "columnsStartAt1")
 
 
 class Client:
@@ -181,9 +182,10 @@ class Client:
         if command == "initialize":
             if self._initialized:
                 raise ALREADY_INITIALIZED()
-            _check(command, arguments)
+            _check_introduction(arguments)
             self._initialized = True
-            self.arguments = arguments
+            # Required by DAP, left out by some.
+            self.arguments = {"adapterID": "remora", **arguments}
             self.answer(message, CAPABILITIES)
         elif command == "disconnect" and self.seat is None:
             self.bye(message)
@@ -207,11 +209,12 @@ class Client:
         if not (passes_on and self.connection.peer.is_private):
             try:
                 access.check(wish.token, self._house.token, self.connection.peer)
-            except UsageError:
+            except UsageError as error:
                 self._wrong_tokens += 1
+                self.fail(message, error)
                 if self._wrong_tokens >= MAX_WRONG_TOKENS:
                     self.connection.close()
-                raise
+                return
         for note in wish.notes:
             self.note(note)
         self._house.start(self, message, wish)
@@ -262,7 +265,18 @@ class Waiting:
                 client.received(client.connection, message)
 
 
-def _check(command: str, arguments: dict[str, Any]) -> None:
-    problems = check_arguments(command, arguments)
+def _check_introduction(arguments: dict[str, Any]) -> None:
+    """Check the types in `initialize`. By hand: the tables of `dap.check` would stay in memory for days."""
+    problems = []
+    for name, value in arguments.items():
+        if value is None:
+            continue
+        if name in _TEXTS:
+            if not isinstance(value, str):
+                problems.append(f"{name}: expected a string")
+        elif (name.startswith("supports") or name in _FLAGS) and not isinstance(value, bool):
+            problems.append(f"{name}: expected true or false")
+    if arguments.get("pathFormat") not in (None, "path", "uri"):
+        problems.append("pathFormat: expected 'path' or 'uri'")
     if problems:
-        raise BAD_ARGUMENTS(command=command, problems="; ".join(problems))
+        raise BAD_ARGUMENTS(command="initialize", problems="; ".join(problems))

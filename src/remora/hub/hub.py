@@ -22,7 +22,7 @@ import socket
 
 from remora.dap.errors import DEBUGGEE_GONE, INTERNAL, SESSION_TAKEN, DapError, UsageError
 from remora.dap.hello import HELLO
-from remora.hub import access, launch, listeners
+from remora.hub import access
 from remora.hub.client import Client, Waiting
 from remora.hub.configuration import Address, Attach, Launch
 from remora.hub.connection import Connection
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from remora.dap.framing import FramingError
     from remora.dap.hello import Hello
+    from remora.hub import launch
     from remora.hub.process import Watched
     from remora.hub.undebugged import Undebugged
 
@@ -245,6 +246,8 @@ class Hub:
         if isinstance(wish, Launch):
             if self.mode is Mode.LISTEN:
                 raise UsageError('this port belongs to a running program: use "request": "attach"')
+            from remora.hub import launch
+
             plan = launch.Plan(wish, os.environ, os.getcwd())
             self._run(client, asked, lambda waiting: self._launch(client, wish, plan, waiting))
         elif wish.process_id is not None:
@@ -281,6 +284,8 @@ class Hub:
         client.seat = waiting
         self._waiting.append((client, wish, waiting))
         if wish.listen is not None:
+            from remora.hub import listeners
+
             address = wish.listen
             try:
                 self.background(self.serve(listeners.listen(address.host, address.port)), client, asked)
@@ -359,9 +364,7 @@ class Hub:
         await remote.dial()
         waiting.hand_over(client, remote)
 
-    async def _launch(
-        self, client: Client, asked: dict[str, Any], wish: Launch, plan: launch.Plan, waiting: Waiting
-    ) -> None:
+    async def _launch(self, client: Client, wish: Launch, plan: launch.Plan, waiting: Waiting) -> None:
         from remora.hub.launcher import Launcher
 
         await Launcher(self, client, wish, plan, waiting).start()

@@ -99,7 +99,12 @@ class Launcher:
     def _sit(self, connection: Connection, hello: Hello) -> None:
         assert self._program is not None
         self._session = self._hub.launched(
-            connection, hello, self._client, self._wish, self._waiting, self._program
+            connection,
+            {**hello, "name": self._plan.name},
+            client=self._client,
+            wish=self._wish,
+            waiting=self._waiting,
+            program=self._program,
         )
         for category, text in self._early:
             self._session.program_output(category, text)

@@ -117,15 +117,6 @@ class Session:
         self._mapping = mapping if mapping or client.arguments.get("pathFormat") == "uri" else None
         self._ask("initialize", client.arguments)
         self._ask("attach", configuration.for_agent(), asked)
-        client.event(
-            "process",
-            {
-                "name": self.hello["name"],
-                "systemProcessId": self.pid,
-                "isLocalProcess": True,
-                "startMethod": "launch" if self.launched else "attach",
-            },
-        )
 
     def from_client(self, client: Client, message: dict[str, Any]) -> None:
         """Take a request of the attached client."""
@@ -310,7 +301,13 @@ class Session:
         elif asked is not None and self.client is not None:
             if self._mapping is not None:
                 message = translate(message, self._mapping, TO_CLIENT)
-            self.client.forward_answer(message, asked)
+            client = self.client
+            client.forward_answer(message, asked)
+            if asked["command"] in ("attach", "launch") and message.get("success") is not True:
+                # Not attached after all; a program that was started for this has no purpose left.
+                self._let_go()
+                if self._program is not None:
+                    self._program.end(gently_s=0.0)
 
     def _event_from_agent(self, message: dict[str, Any]) -> None:
         name = message.get("event")
@@ -326,9 +323,19 @@ class Session:
         client = self.client
         if client is None or self._detaching:
             return
-        if self._program is not None and name in ("stopped", "exited"):
+        if self._program is not None and name == "stopped":
             # What was printed before the stop is shown before it.
             self._program.drain()
+        elif name == "initialized":
+            client.event(
+                "process",
+                {
+                    "name": self.hello["name"],
+                    "systemProcessId": self.pid,
+                    "isLocalProcess": True,
+                    "startMethod": "launch" if self.launched else "attach",
+                },
+            )
         if self._mapping is not None:
             message = translate(message, self._mapping, TO_CLIENT)
         client.forward_event(message)
