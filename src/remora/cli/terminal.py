@@ -1,4 +1,4 @@
-"""`remora run` and `remora attach`: the terminal client, on a program to start or on one that listens."""
+"""`remora run FILE` and `remora attach HOST:PORT`: debug in this terminal."""
 
 from __future__ import annotations
 
@@ -8,124 +8,126 @@ from typing import Any
 from remora.cli.main import UsageError, address_of, value_of
 
 RUN_HELP = """\
-usage: remora run [options] FILE | -m MODULE [ARG]...
+usage: remora run [options] FILE [ARG]...
+       remora run [options] -m MODULE [ARG]...
 
-Debug a program in this terminal, with pdb's commands. It stops at its first line.
+Debug a program in this terminal, with pdb's commands; `help` at the prompt lists them. It stops at
+the first line. The exit code is the program's own.
 
-  -c COMMAND         run this command first; may be given several times ("-c 'break 12' -c continue")
-  --no-stop          don't stop at the first line: run to the first breakpoint
-  --all-code         step into libraries too
-  --python PATH      run the program with this interpreter
+  -c COMMANDS      do these first, e.g. -c 'b 12; c; p total'; may be given more than once
+  -m MODULE        run a module, as python -m does
+  --no-stop        run at once, up to a breakpoint or an exception
+  --all-code       step into and stop in library code as well
+  --stdin FILE     the program reads this file
+  --python PATH    run it with this interpreter
+
+What is typed while the program runs is the program's input; at the prompt it is commands. If stdin
+is no terminal, commands are read from it, and the program reads nothing unless --stdin says what.
 """
 
 ATTACH_HELP = """\
 usage: remora attach [options] [HOST:]PORT
 
-Debug, from this terminal, a program that listens (python -m remora --listen PORT FILE). Leaving with
-`quit` lets it run on.
+Debug, from this terminal, a program that was started with `remora --listen` or calls
+`remora.listen()`. Leaving lets it run on.
 
-  -c COMMAND                  run this command first; may be given several times
-  --all-code                  step into libraries too
-  --path-mapping LOCAL=REMOTE a folder here and the same folder there; may be given several times
+  -c COMMANDS         do these first, e.g. -c 'b shop.py:12; c; bt'; may be given more than once
+  --all-code          step into and stop in library code as well
+  --map LOCAL=REMOTE  the folder LOCAL here is REMOTE there; may be given more than once
 
-The token of a program that asks for one is taken from the variable REMORA_TOKEN.
+A token is read from the variable REMORA_TOKEN.
 """
 
 
 def run(arguments: list[str]) -> int:
     """Run `remora run`; return the exit code."""
     commands: list[str] = []
-    stop, all_code = True, False
-    python: str | None = None
-    program: str | None = None
+    settings: dict[str, Any] = {}
     module: str | None = None
     rest = list(arguments)
-    while rest:
-        option = _next(rest)
+    while rest and rest[0].startswith("-") and rest[0] != "-":
+        option = _option(rest)
         match option:
             case "-h" | "--help":
                 print(RUN_HELP, end="")
                 return 0
-            case "-c":
+            case "-c" | "--command":
                 commands.append(value_of(option, rest))
-            case "--no-stop":
-                stop = False
-            case "--all-code":
-                all_code = True
-            case "--python":
-                python = value_of(option, rest)
             case "-m":
                 module = value_of(option, rest)
                 break
+            case "--no-stop":
+                settings["stop_on_entry"] = False
+            case "--all-code":
+                settings["just_my_code"] = False
+            case "--stdin":
+                settings["stdin"] = _file(value_of(option, rest), option)
+            case "--python":
+                settings["python"] = value_of(option, rest)
             case "--":
-                program = value_of(option, rest)
                 break
-            case _ if option.startswith("-"):
-                raise UsageError(f"run: there is no option {option}; see remora run --help")
             case _:
-                program = option
-                break
-    if program is None and module is None:
-        raise UsageError("run: give a FILE or -m MODULE")
-    if program is not None and not os.path.exists(program):
-        raise UsageError(f"there is no file {program}")
+                raise UsageError(f"run: there is no option {option}; see remora run --help")
+    if module is None and not rest:
+        raise UsageError("run: which program? Give a FILE or -m MODULE")
+    program = None if module is not None else _file(rest.pop(0), "run")
     from remora import terminal
 
-    target = terminal.LaunchTarget(
-        program=program,
-        module=module,
-        args=rest,
-        python=python,
-        stop_on_entry=stop,
-        just_my_code=not all_code,
+    return terminal.main(
+        terminal.LaunchTarget(program=program, module=module, args=rest, **settings), commands
     )
-    return terminal.main(target, commands)
 
 
 def attach(arguments: list[str]) -> int:
     """Run `remora attach`; return the exit code."""
     commands: list[str] = []
     settings: dict[str, Any] = {}
-    address: tuple[str, int] | None = None
+    mappings: list[dict[str, str]] = []
+    address = ""
     rest = list(arguments)
     while rest:
-        option = _next(rest)
+        option = _option(rest)
         match option:
             case "-h" | "--help":
                 print(ATTACH_HELP, end="")
                 return 0
-            case "-c":
+            case "-c" | "--command":
                 commands.append(value_of(option, rest))
             case "--all-code":
                 settings["justMyCode"] = False
-            case "--path-mapping":
+            case "--map":
                 local, equals, remote = value_of(option, rest).partition("=")
                 if not equals or not local or not remote:
-                    raise UsageError("attach: --path-mapping takes LOCAL=REMOTE")
-                rule = {"localRoot": os.path.abspath(local), "remoteRoot": remote}
-                settings.setdefault("pathMappings", []).append(rule)
-            case _ if option.startswith("-"):
+                    raise UsageError("--map: write LOCAL=REMOTE, two folders")
+                mappings.append({"localRoot": os.path.abspath(local), "remoteRoot": remote})
+            case _ if option.startswith("-") or address:
                 raise UsageError(f"attach: there is no option {option}; see remora attach --help")
             case _:
-                if address is not None:
-                    raise UsageError("attach: give one address, [HOST:]PORT")
-                address = address_of(option, "attach")
-    if address is None:
-        raise UsageError("attach: give the address of a program that listens, [HOST:]PORT")
+                address = option
+    if not address:
+        raise UsageError("attach: where to? Give [HOST:]PORT")
+    host, port = address_of(address, "attach")
+    if mappings:
+        settings["pathMappings"] = mappings
     token = os.environ.pop("REMORA_TOKEN", None)
     if token:
         settings["token"] = token
     from remora import terminal
 
-    target = terminal.AttachTarget(*address, settings=settings)
-    return terminal.main(target, commands)
+    return terminal.main(terminal.AttachTarget(host, port, settings=settings), commands)
 
 
-def _next(rest: list[str]) -> str:
-    """Take the next word; `--name=value` counts as two."""
+def _option(rest: list[str]) -> str:
+    """Take the next word off; `--name=value` becomes two."""
     option = rest.pop(0)
     name, equals, value = option.partition("=")
     if equals and name.startswith("--"):
         rest.insert(0, value)
         return name
     return option
+
+
+def _file(path: str, option: str) -> str:
+    if not os.path.exists(path):
+        raise UsageError(f"{option}: there is no file {path}")
+    return path

@@ -3,8 +3,8 @@
 Threads: one reader thread per client takes messages apart and wakes those who wait; callers may be
 any threads. `_changed` guards everything that the reader and the callers share; no callback and no
 I/O happens under it. `_writing` serialises writes, so that `seq` grows in the order of the bytes.
-`on_event` runs on the reader thread and must not wait for an answer there (it would wait for itself);
-each reverse request is answered from a thread of its own.
+`on_event` and `on_end` run on the reader thread and must not wait for an answer there (it would wait
+for itself); each reverse request is answered from a thread of its own.
 """
 
 from __future__ import annotations
@@ -76,9 +76,11 @@ class Client:
         *,
         on_event: Callable[[str, Body], None] | None = None,
         on_reverse_request: ReverseHandler | None = None,
+        on_end: Callable[[str], None] | None = None,
     ) -> None:
         self._stream = stream
         self.on_event = on_event
+        self.on_end = on_end
         self.on_reverse_request = on_reverse_request
         #: every event message, in order (the oldest go when there are too many)
         self.events: collections.deque[Body] = collections.deque(maxlen=_MAX_EVENTS)
@@ -271,6 +273,8 @@ class Client:
             if decoder.pending_bytes:
                 why += " in the middle of a message"
         self._ended(why)
+        if self.on_end is not None:
+            self.on_end(self._end or why)
 
     def _ended(self, why: str) -> None:
         with self._changed:

@@ -1,0 +1,139 @@
+"""Commands about values: evaluate, print, watch, and Python itself."""
+
+from __future__ import annotations
+
+import ast
+import codeop
+from typing import TYPE_CHECKING
+
+from remora.terminal import report
+from remora.terminal.commands import command
+from remora.terminal.debugger import CommandError
+
+if TYPE_CHECKING:
+    from remora.terminal.app import App
+
+
+def run_python(app: App, code: str) -> None:
+    """Run an expression or a statement in the frame looked at, and show what comes out."""
+    body = app.debugger.evaluate(code)
+    if text := str(body.get("result", "")):
+        app.screen.say(text)
+
+
+@command("print p", "p EXPRESSION", "evaluate and show")
+def p(app: App, argument: str) -> None:
+    app.screen.say(str(app.debugger.evaluate(_needed(argument), "watch").get("result", "")))
+
+
+@command("pp", "pp EXPRESSION", "evaluate and show, laid out over lines")
+def pp(app: App, argument: str) -> None:
+    question = f"__import__('pprint').pformat({_needed(argument)})"
+    result = str(app.debugger.evaluate(question, "clipboard").get("result", ""))
+    try:
+        app.screen.say(str(ast.literal_eval(result)))
+    except (ValueError, SyntaxError):
+        app.screen.say(result)
+
+
+@command("whatis", "whatis EXPRESSION", "show what kind of thing it is")
+def whatis(app: App, argument: str) -> None:
+    body = app.debugger.evaluate(_needed(argument), "watch")
+    app.screen.say(str(body.get("type") or app.debugger.evaluate(f"type({argument})", "watch").get("result")))
+
+
+@command("display", "display [EXPRESSION]", "show it at every stop when it has changed; list these")
+def display(app: App, argument: str) -> None:
+    if not argument:
+        for expression, value in app.debugger.displays.items():
+            app.screen.say(f"display {expression}: {value}")
+        return
+    value = _display_value(app, argument)
+    app.debugger.displays[argument] = value
+    app.screen.say(f"display {argument}: {value}")
+
+
+@command("undisplay", "undisplay [EXPRESSION]", "show it no more; nothing any more")
+def undisplay(app: App, argument: str) -> None:
+    if not argument:
+        app.debugger.displays.clear()
+    elif app.debugger.displays.pop(argument, argument) is argument:
+        raise CommandError(f"{argument} is not displayed")
+
+
+def say_displays(app: App) -> None:
+    """Show the displayed expressions that have changed since the last stop."""
+    for expression, before in list(app.debugger.displays.items()):
+        value = _display_value(app, expression)
+        if value != before:
+            app.debugger.displays[expression] = value
+            app.screen.say(f"display {expression}: {value}  [old: {before}]")
+
+
+def _display_value(app: App, expression: str) -> str:
+    try:
+        return str(app.debugger.evaluate(expression, "watch").get("result", ""))
+    except CommandError as error:
+        return f"** {error} **"
+
+
+@command("retval rv", "retval", "show what the last function that was left gave back")
+def retval(app: App, argument: str) -> None:
+    found = report.return_values(app.debugger)
+    if not found:
+        raise CommandError("no function has just returned")
+    for name, value in found:
+        app.screen.say(f"{name} = {value}")
+
+
+@command("exception exc", "exc(eption)", "show the exception of this stop with its traceback")
+def exception(app: App, argument: str) -> None:
+    text = report.exception_text(app.debugger)
+    body = app.debugger.ask("exceptionInfo", {"threadId": app.debugger.thread_id})
+    trace = (body.get("details") or {}).get("stackTrace")
+    app.screen.say(str(trace).rstrip("\n") if trace else text)
+
+
+@command("interact", "interact", "a Python prompt in this frame; Ctrl-D or exit() leaves it")
+def interact(app: App, argument: str) -> None:
+    app.debugger.need_stop()
+    if app.reader.interactive:
+        app.screen.say("Python in this frame; Ctrl-D or exit() goes back to the debugger.")
+    lines: list[str] = []
+    while True:
+        try:
+            line = app.reader.read("... " if lines else ">>> ", app.completer.complete_python)
+        except EOFError:
+            app.screen.say()
+            return
+        except KeyboardInterrupt:
+            lines.clear()
+            app.screen.say("KeyboardInterrupt")
+            continue
+        if not lines and line.strip() in ("exit()", "quit()", "exit", "quit"):
+            return
+        lines.append(line)
+        if _is_complete("\n".join(lines)):
+            code = "\n".join(lines)
+            lines.clear()
+            if code.strip():
+                try:
+                    run_python(app, code)
+                except CommandError as error:
+                    app.screen.say(app.screen.style(str(error), "red"))
+
+
+def _is_complete(code: str) -> bool:
+    """Tell whether code can be run; code that is wrong can, to be told why."""
+    compiler = codeop.CommandCompiler()
+    compiler.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    try:
+        return not code.strip() or compiler(code) is not None
+    except (SyntaxError, ValueError, OverflowError):
+        return True
+
+
+def _needed(argument: str) -> str:
+    if not argument:
+        raise CommandError("needs an expression")
+    return argument

@@ -1,0 +1,135 @@
+"""How things look: a place, a stop, a stack, a piece of source. Texts out, nothing done."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from remora.terminal.debugger import CommandError, Debugger
+
+Body = dict[str, Any]
+
+_REASONS = {
+    "pause": "Paused.",
+    "exception": "",  # said with the exception
+    "entry": "",
+    "step": "",
+    "breakpoint": "Breakpoint.",
+    "goto": "",
+}
+
+
+def place(debugger: Debugger, frame: Body) -> str:
+    """Return `> path(line)function()` for a frame, as pdb writes it."""
+    style = debugger.screen.style
+    source = frame.get("source") or {}
+    path = source.get("path") or source.get("name") or "<unknown>"
+    folder, name = os.path.split(path)
+    shown = (style(folder + "/", "dim") if folder else "") + style(name, "cyan")
+    call = frame.get("name", "")
+    brackets = "" if call.startswith("<") else "()"
+    return f"{shown}({style(str(frame.get('line', 0)), 'yellow')}){style(call, 'bold')}{brackets}"
+
+
+def current_line(debugger: Debugger, frame: Body) -> str | None:
+    """Return `-> source line`, None where there is no source."""
+    file = debugger.source(frame)
+    if file is None:
+        return None
+    text = file.shown(frame.get("line", 0), color=debugger.screen.color).strip()
+    return f"{debugger.screen.style('->', 'green', 'bold')} {text}"
+
+
+def say_place(debugger: Debugger) -> None:
+    """Show the frame looked at."""
+    frame = debugger.frame()
+    debugger.screen.say("> " + place(debugger, frame))
+    line = current_line(debugger, frame)
+    if line is not None:
+        debugger.screen.say(line)
+
+
+def say_stop(debugger: Debugger) -> None:
+    """Show why and where the program has stopped."""
+    stop = debugger.stop
+    if stop is None:
+        return
+    say, style = debugger.screen.say, debugger.screen.style
+    hit = [each for each in debugger.breakpoints.hit(stop.breakpoint_ids) if each.number > 0]
+    if stop.reason == "exception":
+        say(style(exception_text(debugger), "red"))
+    elif hit:
+        say(style(f"Breakpoint {', '.join(str(each.number) for each in hit)}.", "bold"))
+    elif stop.reason == "breakpoint" and not debugger.breakpoints.hit(stop.breakpoint_ids):
+        say(style("Breakpoint in the program.", "bold"))
+    elif reason := _REASONS.get(stop.reason, f"Stopped: {stop.reason}."):
+        say(style(reason, "bold"))
+    if stop.reason == "breakpoint" and stop.text:
+        say(style(stop.text, "yellow"))
+    say_place(debugger)
+    for name, value in return_values(debugger):
+        say(f"{style(name, 'dim')} = {value}")
+
+
+def exception_text(debugger: Debugger) -> str:
+    """Return what the exception of this stop says: `ValueError: no good`."""
+    stop = debugger.stop
+    if stop is None or stop.reason != "exception":
+        raise CommandError("the program has not stopped at an exception")
+    if debugger.capabilities.get("supportsExceptionInfoRequest"):
+        try:
+            body = debugger.ask("exceptionInfo", {"threadId": debugger.thread_id})
+        except CommandError:
+            body = {}
+        name, text = body.get("exceptionId", ""), body.get("description") or ""
+        if name:
+            return text if text.startswith(name) else f"{name}: {text}" if text else name
+    return stop.text or "Exception."
+
+
+def return_values(debugger: Debugger) -> list[tuple[str, str]]:
+    """Return what the function that was just left gave back: (name, text) pairs, mostly none."""
+    frame = debugger.frame(0)
+    if debugger.stop is None or debugger.stop.reason not in ("step", "pause"):
+        return []
+    for scope in debugger.ask("scopes", {"frameId": frame["id"]}).get("scopes") or []:
+        if scope.get("presentationHint") == "returnValue":
+            body = debugger.ask("variables", {"variablesReference": scope["variablesReference"]})
+            return [(each["name"], each["value"]) for each in body.get("variables") or []]
+    return []
+
+
+def say_stack(debugger: Debugger, limit: int = 0) -> None:
+    """Show the stack, the oldest frame first, as pdb does; `limit` > 0 shows only the newest ones."""
+    say, style = debugger.screen.say, debugger.screen.style
+    frames = debugger.frames()
+    shown = frames[:limit] if limit > 0 else frames
+    if len(shown) < len(frames):
+        say(style(f"  … {len(frames) - len(shown)} older", "dim"))
+    for index in range(len(shown) - 1, -1, -1):
+        mark = style(">", "green", "bold") if index == debugger.frame_index else " "
+        say(f"{mark} {place(debugger, shown[index])}")
+        line = current_line(debugger, shown[index])
+        if line is not None:
+            say("  " + line)
+
+
+def say_source(debugger: Debugger, frame: Body, first: int, last: int) -> int:
+    """Show lines of a frame's source, marked as pdb marks them; return the last line shown."""
+    file = debugger.source(frame)
+    if file is None:
+        raise CommandError(f"there is no source for {(frame.get('source') or {}).get('name', 'this frame')}")
+    style = debugger.screen.style
+    path = (frame.get("source") or {}).get("path", "")
+    enabled = {each.actual_line for each in debugger.breakpoints.of_file(path) if each.enabled}
+    disabled = {each.actual_line for each in debugger.breakpoints.of_file(path) if not each.enabled}
+    count = len(file.lines) - (1 if file.lines and not file.lines[-1] else 0)
+    first, last = max(first, 1), min(last, count)
+    if first > count:
+        raise CommandError("there are no more lines")
+    for number in range(first, last + 1):
+        mark = style("B", "red", "bold") if number in enabled else "b" if number in disabled else " "
+        arrow = style("->", "green", "bold") if number == frame.get("line") else "  "
+        text = file.shown(number, color=debugger.screen.color)
+        debugger.screen.say(f"{style(f'{number:4}', 'dim')} {mark}{arrow} {text}".rstrip())
+    return last

@@ -1,0 +1,108 @@
+"""What is to be debugged, and how to reach it: a program we launch, or one that listens somewhere.
+
+A target can be opened again, for `restart`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from remora.client import Client
+
+
+class Target(Protocol):
+    """Where a session comes from."""
+
+    command: str  # "launch" or "attach"
+    arguments: dict[str, Any]
+    #: file that `break 12` means before anything has stopped; None if not known
+    main_file: str | None
+    #: whether the program runs on this machine, as a child of this terminal
+    is_local: bool
+
+    def open(self, **callbacks: Any) -> Client:
+        """Connect. OSError with a text for a person."""
+
+    def describe(self) -> str:
+        """Name it in a few words."""
+
+
+class LaunchTarget:
+    """A program to start, through an adapter of ours on stdio."""
+
+    command = "launch"
+    is_local = True
+
+    def __init__(
+        self,
+        *,
+        program: str | None = None,
+        module: str | None = None,
+        args: Sequence[str] = (),
+        python: str | None = None,
+        stop_on_entry: bool = True,
+        just_my_code: bool = True,
+        stdin: str | None = None,
+        adapter: Sequence[str] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Take a file or a module; `stdin` is a file the program reads, default this terminal.
+
+        `adapter` is the command to start it through, `settings` are more of the launch arguments.
+        """
+        self.adapter = list(adapter or [sys.executable, "-m", "remora", "adapter"])
+        self.stdin = stdin
+        self.main_file = os.path.abspath(program) if program is not None else None
+        self._name = program if program is not None else f"-m {module}"
+        self.arguments: dict[str, Any] = {
+            "args": list(args),
+            "cwd": os.getcwd(),
+            "python": [python or sys.executable],
+            "console": "integratedTerminal",
+            "stopOnEntry": stop_on_entry,
+            "justMyCode": just_my_code,
+            **({"module": module} if module is not None else {"program": self.main_file}),
+            **(settings or {}),
+        }
+
+    def open(self, **callbacks: Any) -> Client:
+        return Client.spawn(self.adapter, **callbacks)
+
+    def describe(self) -> str:
+        return self._name
+
+
+class AttachTarget:
+    """A program that listens for a debugger."""
+
+    command = "attach"
+    main_file: str | None = None
+    is_local = False
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        connect_timeout_s: float = 5.0,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Take the address; `settings` are the attach arguments (token, pathMappings, justMyCode)."""
+        self.host, self.port = host, port
+        self._connect_timeout_s = connect_timeout_s
+        self.arguments: dict[str, Any] = dict(settings or {})
+
+    def open(self, **callbacks: Any) -> Client:
+        try:
+            return Client.connect(
+                self.host, self.port, connect_timeout_s=self._connect_timeout_s, **callbacks
+            )
+        except OSError as error:
+            raise OSError(f"cannot reach {self.describe()}: {error.strerror or error}") from error
+
+    def describe(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
