@@ -13,4 +13,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    if not sys.flags.safe_path:
+        # `python -m` puts the current folder first, where a file of the user's may be named like a module of
+        # the standard library. The program gets its own first entry later.
+        sys.path[0] = "/dev/null"
     sys.exit(main())

@@ -50,6 +50,8 @@ def run(arguments: list[str]) -> int:
         raise UsageError(f"there is no file {wish.target}")
     import remora
 
+    # The name a client sees; what the program itself finds there is set when it runs.
+    sys.argv[:] = [wish.target if wish.kind != "code" else "-c", *wish.arguments]
     try:
         if wish.log_to is not None:
             os.makedirs(wish.log_to, exist_ok=True)
