@@ -31,9 +31,10 @@ usage: remora attach [options] [HOST:]PORT
 Debug, from this terminal, a program that was started with `remora --listen` or calls
 `remora.listen()`. Leaving lets it run on.
 
-  -c COMMANDS         do these first, e.g. -c 'b shop.py:12; c; bt'; may be given more than once
-  --all-code          step into and stop in library code as well
-  --map LOCAL=REMOTE  the folder LOCAL here is REMOTE there; may be given more than once
+  -c COMMANDS    do these first, e.g. -c 'b shop.py:12; c; bt'; may be given more than once
+  --all-code     step into and stop in library code as well
+  --path-mapping LOCAL=REMOTE
+                 the folder LOCAL here is REMOTE there; may be given more than once
 
 A token is read from the variable REMORA_TOKEN.
 """
@@ -95,10 +96,10 @@ def attach(arguments: list[str]) -> int:
                 commands.append(value_of(option, rest))
             case "--all-code":
                 settings["justMyCode"] = False
-            case "--map":
+            case "--path-mapping":
                 local, equals, remote = value_of(option, rest).partition("=")
                 if not equals or not local or not remote:
-                    raise UsageError("--map: write LOCAL=REMOTE, two folders")
+                    raise UsageError("--path-mapping: write LOCAL=REMOTE, two folders")
                 mappings.append({"localRoot": os.path.abspath(local), "remoteRoot": remote})
             case _ if option.startswith("-") or address:
                 raise UsageError(f"attach: there is no option {option}; see remora attach --help")
