@@ -164,6 +164,8 @@ class Transport:
 
     def _push(self, goal: int, stall_s: float) -> bool:
         """Write until at most `goal` items wait, or nothing moves for `stall_s`."""
+        if not self.open:
+            return False
         waiting = select.poll()
         waiting.register(self._sock.fileno(), WRITE)
         deadline = _monotonic() + stall_s
@@ -200,10 +202,9 @@ class Transport:
     def _write(self) -> None:
         while self.open:
             if not self._unsent:
-                data = self._encode_batch()
-                if not data:
+                self._encode_batch()
+                if not self._unsent:
                     return
-                self._unsent = data
             done = sum(self._sent)
             if done == len(self._unsent):
                 self._unsent, self._sent = b"", []
@@ -221,34 +222,37 @@ class Transport:
                 self._fail(error)
                 return
 
-    def _encode_batch(self) -> bytes:
-        taken: list[Item] = []
+    def _encode_batch(self) -> None:
+        """Take items from the outbox and make `_unsent` of them."""
+        taken: deque[Item] = deque()  # the last one first, as extendleft() wants them
         outbox = self._outbox
         parts: list[bytes] = []
         size = 0
-        first_seq = self._seq
+        seq = self._seq
         try:
             while outbox and size < WRITE_BYTES:
-                taken.extend(map(deque.popleft, (outbox,)))  # in C: no signal can strike in between
-                item = taken[-1]
+                taken.extendleft(map(deque.popleft, (outbox,)))  # in C: no signal can strike in between
+                item = taken[0]
                 if isinstance(item, bytes):
                     data = item
                 else:
-                    data = self._encode(self._join(item, taken) if isinstance(item, tuple) else item)
+                    seq += 1
+                    data = self._encode(self._join(item, taken) if isinstance(item, tuple) else item, seq)
                 parts.append(data)
                 size += len(data)
             if self._dropped and not outbox:
                 count, self._dropped, self._stalled = self._dropped, 0, False
                 text = f"remora: {count} messages were dropped, because the client did not keep up\n"
-                parts.append(self._encode(self._receiver.render("important", text, 0)))
-            return b"".join(parts)
+                seq += 1
+                parts.append(self._encode(self._receiver.render("important", text, 0), seq))
+            self._unsent, self._seq = b"".join(parts), seq
         except BaseException:
-            # A signal handler raised. What was taken was not written: put it back, in order.
-            outbox.extendleft(reversed(taken))
-            self._seq = first_seq
+            # A signal handler raised. If it struck before the last step: put back what was taken, in order.
+            if not self._unsent:
+                outbox.extendleft(taken)
             raise
 
-    def _join(self, first: Line, taken: list[Item]) -> Message:
+    def _join(self, first: Line, taken: deque[Item]) -> Message:
         """Make one event of a line and those of the same origin right behind it."""
         origin, text, line = first
         outbox = self._outbox
@@ -259,23 +263,21 @@ class Transport:
             if not isinstance(following, tuple) or following[0] is not origin or following[2] != line:
                 break
             outbox.popleft()
-            taken.append(following)
+            taken.appendleft(following)
             texts.append(following[1])
             size += len(following[1])
         return self._receiver.render(origin, "".join(texts), line)
 
-    def _encode(self, message: Message) -> bytes:
+    def _encode(self, message: Message, seq: int) -> bytes:
         try:
             if self.translate is not None:
                 message = self.translate(message)
-            message["seq"] = self._seq + 1
-            data = encode(message)
-        except Exception as error:
+            message["seq"] = seq
+            return encode(message)
+        except (TypeError, ValueError, AttributeError, LookupError, RecursionError) as error:
             # Never lose step over one bad message; whoever waits for an answer gets one.
             log_exception("encode", error)
-            data = encode(_apology(message, self._seq + 1, error))
-        self._seq += 1
-        return data
+            return encode(_apology(message, seq, error))
 
     # --- the agent thread
 
