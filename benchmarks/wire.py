@@ -192,12 +192,12 @@ class Wire:
             lambda message: (
                 message["type"] == "event"
                 and message["event"] == name
-                and (where is None or where(message["body"]))
+                and (where is None or where(message.get("body", {})))
             ),
             f"event {name}",
             timeout_s,
         )
-        body: Message = message["body"]
+        body: Message = message.get("body", {})  # debugpy's events may have none
         return body
 
 

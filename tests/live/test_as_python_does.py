@@ -98,8 +98,12 @@ ENDS = {
     "interrupted": "raise KeyboardInterrupt",
     "atexit": "import atexit; atexit.register(print, 'bye'); print('hi')",
     "thread": "import threading; t = threading.Thread(target=lambda: 1/0); t.start(); t.join()",
-    "late thread": "import threading, time; threading.Thread(target=lambda: (time.sleep(.2), print('late'))).start()",
-    "excepthook": "import sys; sys.excepthook = lambda t, v, tb: print('mine', t.__name__, tb.tb_frame.f_lineno)\n1/0",
+    "late thread": (
+        "import threading, time\nthreading.Thread(target=lambda: (time.sleep(.2), print('late'))).start()"
+    ),
+    "excepthook": (
+        "import sys\nsys.excepthook = lambda t, v, tb: print('mine', t.__name__, tb.tb_frame.f_lineno)\n1/0"
+    ),
     "stdin": "print(repr(input()))",
     "future": "from __future__ import annotations\ndef f(x: no_such): pass\nprint(f.__annotations__)",
     "traceback": "import traceback\ndef f():\n    traceback.print_stack()\nf()",
@@ -163,7 +167,14 @@ def test_ctrl_c_does_what_it_does(waiting: bool, program: Write) -> None:
 
 
 def test_ctrl_c_can_be_handled_by_the_program(program: Write) -> None:
-    text = "import time\ntry:\n    print('up', flush=True)\n    while True: time.sleep(0.05)\nexcept KeyboardInterrupt:\n    print('caught')\n"
+    text = """\
+import time
+try:
+    print('up', flush=True)
+    while True: time.sleep(0.05)
+except KeyboardInterrupt:
+    print('caught')
+"""
     target = program(text)
     debuggee = Debuggee(remora("--listen", free_port(), *target.command_line), cwd=target.folder)
     try:

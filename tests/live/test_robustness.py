@@ -1,4 +1,4 @@
-"""Clients that vanish, babble, stop reading or come twice; hubs that are killed: the program never notices."""
+"""Clients that vanish, babble, stop reading or come twice, hubs that are killed: no program notices."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def another(debugging: Debugging, **attach: object) -> Debugging:
 
 
 def test_attach_again_and_again(program: Write) -> None:
-    """Each client sets its breakpoint, stops, and leaves: by disconnect, or by closing, stopped or running."""
+    """Each client sets a breakpoint, stops, and leaves: by disconnect or by closing, stopped or running."""
     with _service(program) as first:
         client = first
         for round_number in range(12):
@@ -135,7 +135,14 @@ def _is_zombie(pid: int) -> bool:
 
 def test_client_that_stops_reading_does_not_stop_the_program(program: Write) -> None:
     """60 MB of output for somebody who never reads: the program ends all the same."""
-    text = "line = 'x' * 999\nprint('up', flush=True)\nfor _ in range(60_000):\n    print(line)\nimport sys; sys.stderr.write('end')\n"
+    text = """\
+import sys
+print("up", flush=True)
+for _ in range(60_000):
+    print("x" * 999)
+sys.stdout.flush()
+sys.stderr.write("end")
+"""
     target = program(text)
     port = free_port()
     with attached(target, remora("--listen", port, "--wait-for-client", "app.py"), port) as debugging:
