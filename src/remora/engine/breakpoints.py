@@ -1,12 +1,20 @@
-"""Breakpoints: what the user asked for, and the one id it keeps for life.
+"""Breakpoints: what the user asked for, with an id for life, and what is tested when a line is reached.
 
 A `Wish` is the request as it came; a `Breakpoint` is that wish with a number, a state and a place. Where it
 is armed in code objects (its bindings) is the business of `arming`.
+
+Condition and hit condition are AND-ed: a hit is a visit on which the condition was true.
 """
 
 from __future__ import annotations
 
 from enum import Enum
+
+from .expressions import Expression, LogMessage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class BreakpointState(Enum):
@@ -48,7 +56,19 @@ class Wish:
 class Breakpoint:
     """A wish with its id for life, its state and where it is now."""
 
-    __slots__ = ("hits", "id", "line", "message", "path", "state", "wish")
+    __slots__ = (
+        "condition",
+        "error_told",
+        "hit_test",
+        "hits",
+        "id",
+        "line",
+        "log",
+        "message",
+        "path",
+        "state",
+        "wish",
+    )
 
     def __init__(self, number: int, path: str, wish: Wish) -> None:
         self.id = number
@@ -58,6 +78,91 @@ class Breakpoint:
         self.line = wish.line
         self.message: str | None = None
         self.hits = 0
+        self.error_told = False  # an error in the condition stops once, not at every visit
+        self.condition: Expression | None = None
+        self.hit_test: Callable[[int], bool] | None = None
+        self.log: LogMessage | None = None
+        self._compile()
+
+    def _compile(self) -> None:
+        wish = self.wish
+        try:
+            what = "condition"
+            if wish.condition is not None and wish.condition.strip():
+                self.condition = Expression(wish.condition)
+            what = "hit condition"
+            if wish.hit_condition is not None and wish.hit_condition.strip():
+                self.hit_test = hit_test(wish.hit_condition)
+            what = "log message"
+            if wish.log_message:
+                self.log = LogMessage(wish.log_message)
+        except SyntaxError as error:
+            self.fail(f"The {what} is wrong: {error.msg}")
+
+    @property
+    def is_usable(self) -> bool:
+        return self.state is not BreakpointState.FAILED
+
+    def verify(self, line: int, message: str | None = None) -> None:
+        self.state, self.line, self.message = BreakpointState.VERIFIED, line, message
+
+    def wait(self, message: str) -> None:
+        self.state, self.line, self.message = BreakpointState.PENDING, self.wish.line, message
+
+    def fail(self, message: str) -> None:
+        self.state, self.line, self.message = BreakpointState.FAILED, self.wish.line, message
 
     def __repr__(self) -> str:
         return f"<Breakpoint {self.id} {self.path}:{self.line} {self.state.value} hits={self.hits}>"
+
+
+def hit_test(text: str) -> Callable[[int], bool]:
+    """`3` or `== 3`: the third hit; `> 3` `>= 3` `< 3` `<= 3`; `% 3`: every third. Raises SyntaxError."""
+    text = text.strip()
+    operator = ""
+    for candidate in ("==", ">=", "<=", ">", "<", "%"):
+        if text.startswith(candidate):
+            operator = candidate
+            break
+    digits = text[len(operator) :].strip()
+    if not (digits.isascii() and digits.isdigit()):
+        raise SyntaxError(f"{text!r} is none of: 3, == 3, > 3, >= 3, < 3, <= 3, % 3")
+    number = int(digits)
+    match operator:
+        case ">":
+            return lambda hits: hits > number
+        case ">=":
+            return lambda hits: hits >= number
+        case "<":
+            return lambda hits: hits < number
+        case "<=":
+            return lambda hits: hits <= number
+        case "%":
+            if not number:
+                raise SyntaxError("every 0th hit does not exist: use % 1 or more")
+            return lambda hits: hits % number == 0
+        case _:
+            return lambda hits: hits == number
+
+
+class FileBreakpoints:
+    """The breakpoints of one file."""
+
+    __slots__ = ("by_line", "items", "path")
+
+    def __init__(self, path: str) -> None:
+        self.path = path  # as the client wrote it
+        self.items: list[Breakpoint] = []
+        self.by_line: dict[int, tuple[Breakpoint, ...]] = {}
+
+    def index(self) -> None:
+        """Work out `by_line` from the verified ones."""
+        by_line: dict[int, tuple[Breakpoint, ...]] = {}
+        for item in self.items:
+            if item.state is BreakpointState.VERIFIED:
+                by_line[item.line] = (*by_line.get(item.line, ()), item)
+        self.by_line = by_line
+
+    @property
+    def waiting(self) -> list[Breakpoint]:
+        return [item for item in self.items if item.state is BreakpointState.PENDING]

@@ -1,31 +1,203 @@
-"""Jobs: work the session hands to a parked thread, with a time-out and a way to interrupt it."""
+"""Jobs: work the session hands to a parked thread, with a time-out and a way to interrupt it.
+
+Interrupting means an asynchronous exception (`PyThreadState_SetAsyncExc`), which lands at some later bytecode
+of the thread. It must never land outside the work, so each job has one token: whoever wants to interrupt takes
+it first, and the thread that runs the job takes it when the work is over. If it finds the token gone it waits
+until the exception has been sent, and clears it. `list.pop` is atomic, so there is no lock an asynchronous
+exception could leave held.
+"""
 
 from __future__ import annotations
+
+import _thread
+import sys
+import time
+
+from .monitoring import errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, Generic, TypeVar
+
+    T = TypeVar("T")
+else:
+    T = None
+
+    class Generic:
+        """`typing` is too dear for the debuggee; `Job[T]` exists for the type checker."""
+
+        def __class_getitem__(cls, item: object) -> type:
+            return cls
+
+
+_allocate_lock = _thread.allocate_lock
+_get_ident = _thread.get_ident
+_now_s = time.monotonic
+_sleep = time.sleep  # kept: a program may replace time.sleep
 
 
 class Interrupted(BaseException):
     """Raised inside a job's work when its time is up or it was cancelled."""
 
 
-class Job[T]:
+def _send(ident: int, exception: type[BaseException] | None) -> None:
+    import ctypes  # dear, and needed only when somebody does interrupt
+
+    target = ctypes.py_object(exception) if exception is not None else None
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), target)
+
+
+class Job(Generic[T]):
     """One piece of work. `result`, or `error` (what the work raised), is set when `done` is called."""
 
-    __slots__ = ("done", "error", "result", "thread_id", "timeout_s", "work")
+    __slots__ = (
+        "_cancelled",
+        "_done",
+        "_ident",
+        "_sent",
+        "_token",
+        "_work",
+        "error",
+        "is_done",
+        "result",
+        "thread_id",
+        "timeout_s",
+    )
 
     def __init__(
         self, thread_id: int, work: Callable[[], T], done: Callable[[Job[T]], None], timeout_s: float | None
     ) -> None:
         self.thread_id = thread_id
-        self.work = work
-        self.done = done
         self.timeout_s = timeout_s
         self.result: T | None = None
         self.error: BaseException | None = None
+        self.is_done = False
+        self._work = work
+        self._done = done
+        self._ident: int | None = None
+        self._token: list[None] = []  # holds one item exactly while the work may be interrupted
+        self._cancelled = False
+        self._sent = True
 
     def cancel(self) -> None:
-        """Interrupt the work, or keep it from starting. `done` still runs, with `error` an Interrupted."""
-        raise NotImplementedError
+        """Interrupt the work, or keep it from starting. `done` still runs, with `error` an Interrupted.
+
+        Work that sits in C code (a sleep, a read) ends only when it comes back to Python.
+        """
+        self._cancelled = True
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        self._sent = False
+        try:
+            self._token.pop()
+        except IndexError:
+            self._sent = True  # not begun, over already, or interrupted before
+            return
+        assert self._ident is not None
+        try:
+            _send(self._ident, Interrupted)
+        finally:
+            self._sent = True
+
+    def run(self) -> None:
+        """Do the work on this thread, then call `done`. Raises nothing of the work's."""
+        self._ident = _get_ident()
+        watched = False
+        try:
+            watched = self.timeout_s is not None and watcher.watch(self, self.timeout_s)
+            self._token.append(None)
+            if self._cancelled:
+                raise Interrupted("cancelled before it began")
+            self.result = self._work()
+        except BaseException as error:  # boundary: user code; even SystemExit ends only the job
+            self.error = error
+        while True:
+            try:
+                self._settle()
+                break
+            except Interrupted:
+                continue  # it landed after the work; nothing more can come
+        if watched:
+            watcher.forget(self)
+        self.is_done = True
+        try:
+            self._done(self)
+        except Exception as error:  # boundary: the session's code, on a thread of the program
+            errors.note(error)
+
+    def _settle(self) -> None:
+        """Make sure that no Interrupted is under way to this thread any more."""
+        try:
+            self._token.pop()
+            return
+        except IndexError:
+            pass
+        while not self._sent:
+            _sleep(0.0002)
+        assert self._ident is not None
+        _send(self._ident, None)
+
+
+class Watcher:
+    """Interrupts jobs whose time is up. Its thread starts with the first job that has a limit.
+
+    It sleeps until the nearest deadline it knows of, and for good when it knows of none: jobs that end in time
+    do not wake it, so a quiet process has no wake-ups.
+    """
+
+    def __init__(self) -> None:
+        self.ident: int | None = None
+        self.started: Callable[[int], None] | None = None  # told the ident, so that it counts as our own
+        self._jobs: dict[Job[Any], float] = {}
+        self._wake = _allocate_lock()
+        self._wake.acquire()
+        self._waits_until = 0.0  # 0: it is awake and will look again; inf: for good
+
+    def watch(self, job: Job[Any], timeout_s: float) -> bool:
+        deadline = _now_s() + timeout_s
+        self._jobs[job] = deadline
+        if self.ident is None:
+            self.ident = -1
+            started = _thread.start_new_thread(self._run, ())
+            self.ident = started
+            if self.started is not None:
+                self.started(started)
+        elif deadline < self._waits_until:
+            self._rouse()
+        return True
+
+    def forget(self, job: Job[Any]) -> None:
+        self._jobs.pop(job, None)
+
+    def forked(self) -> None:
+        """In a forked child there is no such thread."""
+        self.__init__()  # type: ignore[misc]
+
+    def _rouse(self) -> None:
+        try:
+            self._wake.release()
+        except RuntimeError:
+            pass  # it is awake already
+
+    def _run(self) -> None:
+        if self.started is not None:
+            self.started(_get_ident())
+        while not sys.is_finalizing():
+            self._waits_until = 0.0
+            now = _now_s()
+            nearest = float("inf")
+            for job, deadline in list(self._jobs.items()):
+                if deadline <= now:
+                    self._jobs.pop(job, None)
+                    job._interrupt()
+                else:
+                    nearest = min(nearest, deadline)
+            self._waits_until = nearest
+            if any(deadline < nearest for deadline in list(self._jobs.values())):
+                continue
+            self._wake.acquire(True, nearest - now if nearest < 1e9 + now else -1)
+
+
+watcher = Watcher()

@@ -1,8 +1,24 @@
-"""Threads of the debuggee: the main one has id 1, the others count up, and no id is used twice."""
+"""Threads of the debuggee: the main one has id 1, the others count up, and no id is used twice.
+
+The system reuses idents, so an id belongs to an ident only until that thread ends. Ends are seen at
+`Thread._bootstrap_inner`; threads made by `_thread` or by C code are met when they stop or are listed.
+
+Any thread; `_lock` guards the table, and nothing of the program runs under it.
+"""
 
 from __future__ import annotations
 
+import _thread
+import sys
+import threading
 from enum import Enum
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_allocate_lock = _thread.allocate_lock
+_get_ident = _thread.get_ident
 
 
 class ThreadState(Enum):
@@ -12,6 +28,8 @@ class ThreadState(Enum):
 
 
 class ThreadInfo:
+    """A thread as the session lists it."""
+
     __slots__ = ("id", "ident", "is_main", "name", "state")
 
     def __init__(self, number: int, ident: int, name: str, is_main: bool, state: ThreadState) -> None:
@@ -23,3 +41,62 @@ class ThreadInfo:
 
     def __repr__(self) -> str:
         return f"<ThreadInfo {self.id} {self.name!r} {self.state.value}>"
+
+
+class Threads:
+    """Ids of threads, and which of them are our own."""
+
+    def __init__(self) -> None:
+        self._lock = _allocate_lock()
+        self.own: set[int] = set()
+        main = threading.main_thread().ident
+        self._main = main if main is not None else _get_ident()
+        self._ids: dict[int, int] = {self._main: 1}
+        self._idents: dict[int, int] = {1: self._main}
+        self._last = 1
+
+    def id_of(self, ident: int) -> int:
+        number = self._ids.get(ident)
+        if number is None:
+            with self._lock:
+                number = self._ids.get(ident)
+                if number is None:
+                    self._last = number = self._last + 1
+                    self._ids[ident] = number
+                    self._idents[number] = ident
+        return number
+
+    def ident_of(self, thread_id: int) -> int:
+        """Raises LookupError if there is no such thread, or no more."""
+        ident = self._idents.get(thread_id)
+        if ident is None:
+            raise LookupError(f"there is no thread {thread_id}")
+        return ident
+
+    def ended(self, ident: int) -> None:
+        with self._lock:
+            number = self._ids.pop(ident, None)
+            if number is not None:
+                self._idents.pop(number, None)
+
+    def forked(self) -> None:
+        """In a forked child the thread that forked is the main one, and the only one."""
+        self._lock = _allocate_lock()
+        self._main = _get_ident()
+        self.own.clear()
+        self._ids = {self._main: 1}
+        self._idents = {1: self._main}
+
+    def live(self) -> Iterator[tuple[int, int]]:
+        """(id, ident) of every thread that runs Python code and is not ours; the main one first."""
+        idents = [ident for ident in sys._current_frames() if ident not in self.own]
+        gone = [ident for ident in list(self._ids) if ident not in idents and ident != self._main]
+        for ident in gone:
+            self.ended(ident)
+        return iter(sorted((self.id_of(ident), ident) for ident in idents))
+
+    def info(self, thread_id: int, ident: int, state: ThreadState, name: str | None = None) -> ThreadInfo:
+        if name is None:
+            known = threading._active.get(ident)  # type: ignore[attr-defined]
+            name = known.name if known is not None else f"Thread {thread_id}"
+        return ThreadInfo(thread_id, ident, name, ident == self._main, state)

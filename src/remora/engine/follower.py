@@ -1,0 +1,76 @@
+"""The follower tool's events: who wants which events of which code object, and of all code.
+
+Steps, stops and watched places ask for events independently; one code object gets the union. The follower
+returns DISABLE only for code nobody would ever stop in, so what it has switched on works for every step.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+
+    from .monitoring import Tool
+
+
+class FollowerEvents:
+    """Requests for events, by who asks. The caller holds the world's lock."""
+
+    __slots__ = ("_global", "_local", "_tool")
+
+    def __init__(self) -> None:
+        self._tool: Tool | None = None
+        self._global: dict[object, int] = {}
+        self._local: dict[int, tuple[CodeType, dict[object, int]]] = {}
+
+    def attach(self, tool: Tool) -> None:
+        self._tool = tool
+
+    def detach(self) -> None:
+        tool, self._tool = self._tool, None
+        if tool is not None:
+            tool.set_events(0)
+            for code, _ in list(self._local.values()):
+                tool.set_local(code, 0)
+        self._global.clear()
+        self._local.clear()
+
+    def want(self, who: object, events: int) -> None:
+        """Ask for events of all code; 0 takes the request back."""
+        if events:
+            self._global[who] = events
+        elif self._global.pop(who, None) is None:
+            return
+        if self._tool is not None:
+            self._tool.set_events(_union(self._global))
+
+    def want_local(self, who: object, code: CodeType, events: int) -> None:
+        """Ask for events of one code object; 0 takes the request back."""
+        key = id(code)
+        entry = self._local.get(key)
+        if entry is None:
+            if not events:
+                return
+            entry = self._local[key] = (code, {})
+        requests = entry[1]
+        if events:
+            requests[who] = events
+        elif requests.pop(who, None) is None:
+            return
+        if self._tool is not None:
+            self._tool.set_local(code, _union(requests))
+        if not requests:
+            del self._local[key]
+
+    def rearm(self, code: CodeType) -> None:
+        """Make the places of `code` that were disabled fire again."""
+        entry = self._local.get(id(code))
+        if entry is not None and self._tool is not None:
+            self._tool.rearm(code, _union(entry[1]))
+
+
+def _union(requests: dict[object, int]) -> int:
+    result = 0
+    for events in requests.values():
+        result |= events
+    return result

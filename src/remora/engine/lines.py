@@ -1,0 +1,192 @@
+"""Lines: where a file has code, which function owns a line, and where a wish for a line without code goes.
+
+Facts about LINE events (Python/instrumentation.c): none before the first RESUME of a code object, and RESUME
+itself has none, so the `def` line belongs to the code around the function and not to the function.
+
+A file of 20,000 lines is asked about a handful of them: a code object's lines are read only when a wish falls
+between its first line and that of its next sibling.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+
+_probe: CodeType = compile("def f():\n pass", "", "exec").co_consts[0]
+RESUME = _probe.co_code[0]
+RESUME_SIZE: int = next(iter(_probe.co_lines()))[1]  # bytes, with its inline cache (3.15 has one)
+
+_NEWLOCALS = 0x2
+
+
+def is_class_body(code: CodeType) -> bool:
+    return not code.co_flags & _NEWLOCALS and code.co_name != "<module>"
+
+
+def is_hidden(code: CodeType) -> bool:
+    """Code nobody wrote as such: the scope of type parameters, and 3.14's lazily evaluated annotations."""
+    return code.co_name == "__annotate__" or code.co_name.startswith("<generic parameters")
+
+
+def runs(code: CodeType) -> list[tuple[int, int]]:
+    """(offset, line) of every run of instructions of one line, in the order of the code."""
+    raw = code.co_code
+    traceable = 0
+    for offset in range(0, len(raw), 2):
+        if raw[offset] == RESUME:
+            traceable = offset + RESUME_SIZE
+            break
+    return [(max(start, traceable), line) for start, end, line in code.co_lines() if line and end > traceable]
+
+
+def lines_of(code: CodeType) -> set[int]:
+    """The lines on which a breakpoint in this very code object makes sense."""
+    if is_hidden(code):
+        return set()
+    found = runs(code)
+    lines = {line for _, line in found}
+    if found and is_class_body(code):
+        # `class X:` is a line of the code around it; the body's prologue on that line is nobody's wish.
+        lines.discard(found[0][1])
+    return lines
+
+
+def continuations(code: CodeType, line: int) -> frozenset[int]:
+    """Offsets where `line` comes again within one statement: the call after its arguments on later lines.
+
+    A breakpoint stops when the statement begins and not again there. An offset is such a one if everything
+    since the run of `line` before it lies on later lines that its own instruction spans.
+    """
+    found = runs(code)
+    places = [index for index, (_, at) in enumerate(found) if at == line]
+    if len(places) < 2:
+        return frozenset()
+    ends = [position[1] for position in code.co_positions()]
+    result = set()
+    for before, here in zip(places, places[1:], strict=False):
+        offset = found[here][0]
+        stop = found[here + 1][0] if here + 1 < len(found) else len(ends) * 2
+        last = max((ends[index] or 0 for index in range(offset // 2, min(stop // 2, len(ends)))), default=0)
+        between = [at for _, at in found[before + 1 : here]]
+        if between and all(line < at <= last for at in between):
+            result.add(offset)
+    return frozenset(result)
+
+
+class Unit:
+    """One code object in the tree of a file. Children and lines are worked out when asked for."""
+
+    __slots__ = ("_children", "_extent", "_lines", "code", "first")
+
+    def __init__(self, code: CodeType) -> None:
+        self.code = code
+        self.first = code.co_firstlineno
+        self._children: list[Unit] | None = None
+        self._lines: list[int] | None = None
+        self._extent: int | None = None
+
+    @property
+    def lines(self) -> list[int]:
+        if self._lines is None:
+            self._lines = sorted(lines_of(self.code))
+        return self._lines
+
+    @property
+    def children(self) -> list[Unit]:
+        if self._children is None:
+            found: list[Unit] = []
+            kind = type(self.code)
+            for const in self.code.co_consts:
+                if type(const) is kind:
+                    child = Unit(const)
+                    if is_hidden(const):
+                        found.extend(child.children)
+                    else:
+                        found.append(child)
+            found.sort(key=_first)
+            self._children = found
+        return self._children
+
+    @property
+    def extent(self) -> int:
+        """The last line of this code or anything in it."""
+        if self._extent is None:
+            last = self.lines[-1] if self.lines else self.first
+            for child in self.children:
+                last = max(last, child.extent)
+            self._extent = last
+        return self._extent
+
+    def children_at(self, line: int) -> list[Unit]:
+        children = self.children
+        stop = bisect_right(children, line, key=_first)
+        if not stop:
+            return []
+        # Those that begin on the latest first line at or before `line`, and those just before them, which may
+        # end on the line the next one begins on.
+        latest = children[stop - 1].first
+        start = bisect_left(children, latest, key=_first)
+        found = [child for child in children[start:stop] if line <= child.extent]
+        if start and line == latest:
+            before = children[start - 1]
+            if line <= before.extent:
+                found.append(before)
+        return found
+
+
+def _first(unit: Unit) -> int:
+    return unit.first
+
+
+class LineTable:
+    """The lines of one file, from the tree of its module's code."""
+
+    __slots__ = ("root",)
+
+    def __init__(self, module: CodeType) -> None:
+        self.root = Unit(module)
+
+    def place(self, line: int) -> int | None:
+        """Where a wish for `line` goes: the line itself, the next of the same function, else the nearest
+        before; None if the file has no code at all.
+        """
+        owners = self._owners(line)
+        if any(_contains(owner.lines, line) for owner in owners):
+            return line
+        for owner in reversed(owners):
+            lines = owner.lines
+            if lines:
+                index = bisect_left(lines, line)
+                return lines[index] if index < len(lines) else lines[-1]
+        return None
+
+    def owner_name(self, line: int) -> str:
+        return self._owners(line)[-1].code.co_qualname
+
+    def all_lines(self, start: int, end: int) -> list[int]:
+        """Every line with code from `start` to `end`, both included."""
+        found: set[int] = set()
+        pending = [self.root]
+        while pending:
+            unit = pending.pop()
+            if unit.first <= end:
+                found.update(line for line in unit.lines if start <= line <= end)
+                pending.extend(unit.children)
+        return sorted(found)
+
+    def _owners(self, line: int) -> list[Unit]:
+        """The units whose extent holds `line`, outermost first, innermost last."""
+        owners = [self.root]
+        level = [self.root]
+        while level:
+            level = [child for unit in level for child in unit.children_at(line)]
+            owners.extend(level)
+        return owners
+
+
+def _contains(lines: list[int], line: int) -> bool:
+    index = bisect_left(lines, line)
+    return index < len(lines) and lines[index] == line
