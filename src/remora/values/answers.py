@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 
 class StaleHandle(LookupError):
-    """A handle from before the last resume, or one that was never given."""
+    """A handle from before the last resume, or one that was never given; its argument is the number."""
+
+    def __str__(self) -> str:
+        return (
+            f"handle {self.args[0] if self.args else ''} is not valid: the program has run since it was given"
+        )
 
 
 class EvaluationFailed(Exception):

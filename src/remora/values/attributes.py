@@ -10,6 +10,7 @@ from __future__ import annotations
 from _collections import deque  # type: ignore[import-not-found]
 
 from remora.values import arrays, running
+from remora.values.budget import LIST
 from remora.values.child import Child, Group, Named, Section, attribute, is_special, ready
 from remora.values.static import (
     BUILTIN,
@@ -34,7 +35,7 @@ from remora.values.static import (
     namespace,
     type_name,
 )
-from remora.values.text import WEAK_REFERENCE
+from remora.values.text import WEAK_REFERENCE, Texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,47 +43,23 @@ if TYPE_CHECKING:
     from typing import Any
 
 # Builtins whose own attributes say nothing that their text does not.
-SILENT = frozenset(
-    map(
-        id,
-        (object, int, float, bool, str, bytes, bytearray, list, tuple, dict, set, frozenset, type(None))
-        + (deque, type(...), type(NotImplemented), MAPPING_PROXY, type({}.keys()), type({}.values()))
-        + (type({}.items()), type(iter([])), type(iter(())), type(iter({})), WEAK_REFERENCE),
-    )
+SILENT_TYPES: tuple[type, ...] = (
+    *(object, int, float, bool, str, bytes, bytearray, list, tuple, dict, set, frozenset, deque),
+    *(type(None), type(...), type(NotImplemented), MAPPING_PROXY, WEAK_REFERENCE),
+    *(type({}.keys()), type({}.values()), type({}.items()), type(iter([])), type(iter(())), type(iter({}))),
 )
+SILENT = frozenset(map(id, SILENT_TYPES))
 # Types that cannot have children of any kind: the common case of a page is settled by one look-up.
 LEAVES = frozenset(map(id, (int, float, bool, str, type(None), type(...), type(NotImplemented))))
-METHODS = frozenset(
-    map(
-        id,
-        (FUNCTION, classmethod, staticmethod, BUILTIN, METHOD_DESCRIPTOR, WRAPPER_DESCRIPTOR)
-        + (CLASSMETHOD_DESCRIPTOR, type([].__repr__)),
-    )
+METHOD_TYPES = (
+    *(FUNCTION, classmethod, staticmethod, BUILTIN, METHOD_DESCRIPTOR, WRAPPER_DESCRIPTOR),
+    *(CLASSMETHOD_DESCRIPTOR, type([].__repr__)),
 )
+METHODS = frozenset(map(id, METHOD_TYPES))
 # C getters of these modules read a field and do nothing else.
 PROMPT_GETTERS = frozenset(
-    [
-        "builtins",
-        "datetime",
-        "decimal",
-        "_decimal",
-        "fractions",
-        "array",
-        "re",
-        "functools",
-        "types",
-        "_asyncio",
-        "zoneinfo",
-        "_thread",
-        "itertools",
-        "collections",
-        "_queue",
-        "io",
-        "_io",
-        "posix",
-        "os",
-        "time",
-    ]
+    """builtins datetime decimal _decimal fractions array re functools types _asyncio zoneinfo _thread
+    itertools collections _queue io _io posix os time""".split()  # noqa: SIM905
 )
 # Special attributes worth showing, by the type that defines them.
 SPECIAL: dict[int, tuple[str, ...]] = {
@@ -93,6 +70,8 @@ SPECIAL: dict[int, tuple[str, ...]] = {
     id(staticmethod): ("__func__",),
     id(BaseException): ("__cause__", "__context__", "__suppress_context__", "__traceback__"),
 }
+# Reading it warns.
+DEPRECATED = frozenset(("co_lnotab",))
 # Bases whose class attributes are machinery.
 MACHINERY = frozenset(("typing", "abc", "enum", "_collections_abc", "typing_extensions"))
 
@@ -120,7 +99,7 @@ class Layout:
                 if name in own and name not in seen:
                     self.fields[name] = own[name]
             for name, value in list(own.items()):
-                if type(name) is str and name not in seen and not is_special(name):
+                if type(name) is str and name not in seen and not is_special(name) and name not in DEPRECATED:
                     seen.add(name)
                     self._sort(name, value, module, no_constants)
 
@@ -195,9 +174,6 @@ def _own_section(obj: Any, own: dict[Any, Any], expression: str | None, layout: 
     def make(key: Any) -> Child:
         value = own[key] if type(key) is str else _by_identity(own, key)
         if type(key) is not str:
-            from remora.values.budget import LIST
-            from remora.values.text import Texts
-
             return Child(
                 Texts(LIST, run_user_code=False).name(key), value, refusal="its name is not an identifier"
             )

@@ -1,12 +1,12 @@
 """Awaiting a coroutine from inside a stopped thread.
 
 The thread is parked in a callback deep inside its event loop, which asyncio does not allow to be entered
-again. So the running task is left (`_leave_task`), the loop is turned by hand (`_run_once`) until the coroutine
-is done, and the task is entered again. While that lasts the program's other tasks run too.
+again. So the running task is left (`_leave_task`), the loop is turned by hand (`_run_once`) until the
+coroutine is done, and the task is entered again. While that lasts the program's other tasks run too.
 
 The outer `_run_once` has counted how many handles it will still take from `loop._ready`; the inner turns
-have taken those. It would die of "pop from an empty deque", so no-op handles make up for the missing ones: never
-more are needed than there were at the start.
+have taken those. It would die of "pop from an empty deque", so no-op handles make up for the missing ones:
+never more are needed than there were at the start.
 """
 
 from __future__ import annotations

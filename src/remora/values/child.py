@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from remora.values.static import MISSING, class_attribute
+from remora.values.static import MISSING, WRAPPER_DESCRIPTOR, class_attribute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ def attribute(parent: str | None, name: object, cls: type) -> str | None:
     """The expression that reads attribute `name` of what `parent` evaluates to, an instance of `cls`."""
     if parent is None or type(name) is not str:
         return None
-    if class_attribute(cls, "__getattribute__") not in PLAIN_GETATTRIBUTE:
+    if type(class_attribute(cls, "__getattribute__")) is not WRAPPER_DESCRIPTOR:
+        # Written in Python: it may answer something else than what is shown.
         return f"object.__getattribute__({parent}, {name!r})"
     if not name.isidentifier() or is_keyword(name):
         return f"getattr({parent}, {name!r})"
@@ -163,64 +164,10 @@ def key_source(key: object, depth: int = 3) -> str | None:
     return None
 
 
-class _Plain:
-    """Asks for the identity of `__getattribute__`s: comparing might run one's `__eq__`."""
-
-    def __init__(self, *plain: object) -> None:
-        self.ids = frozenset(map(id, plain))
-        self.plain = plain
-
-    def __contains__(self, found: object) -> bool:
-        return id(found) in self.ids
-
-
-PLAIN_GETATTRIBUTE = _Plain(
-    *(
-        vars(cls)["__getattribute__"]
-        for cls in (object, type, type(is_special), type(Child("").__init__), type(__import__("sys")), super)
-        if "__getattribute__" in vars(cls)
-    )
-)
-
 # keyword.kwlist without loading `keyword`; soft keywords are fine as attributes.
 KEYWORDS = frozenset(
-    [
-        "False",
-        "None",
-        "True",
-        "and",
-        "as",
-        "assert",
-        "async",
-        "await",
-        "break",
-        "class",
-        "continue",
-        "def",
-        "del",
-        "elif",
-        "else",
-        "except",
-        "finally",
-        "for",
-        "from",
-        "global",
-        "if",
-        "import",
-        "in",
-        "is",
-        "lambda",
-        "nonlocal",
-        "not",
-        "or",
-        "pass",
-        "raise",
-        "return",
-        "try",
-        "while",
-        "with",
-        "yield",
-    ]
+    """False None True and as assert async await break class continue def del elif else except finally for
+    from global if import in is lambda nonlocal not or pass raise return try while with yield""".split()  # noqa: SIM905
 )
 
 

@@ -230,7 +230,7 @@ def _keys(before: str, quote: int, names: Names | None, extra: Mapping[str, obje
         return []
     typed = before[quote + 1 :]
     mark = before[quote]
-    proposals = []
+    proposals: list[Completion] = []
     for index, key in enumerate(dict.keys(owner)):
         if index >= MAX_KEYS or len(proposals) >= MAX_PROPOSALS:
             break

@@ -178,10 +178,8 @@ class Entries(Stream):
     def _child(self, key: object, value: object, texts: Texts) -> Child:
         name = texts.name(key)
         same = self.taken.setdefault(name, [])
-        for number, known in enumerate(same, 1):
-            if known is key or (type(known) is str and type(key) is str and known == key):
-                break
-        else:
+        number = next((n for n, known in enumerate(same, 1) if is_same(known, key)), 0)
+        if not number:
             same.append(key)
             number = len(same)
         if number > 1:
@@ -248,6 +246,12 @@ class Rows(Contents):
             if self.labels(index) == name:
                 return next(self.page(index, index + 1))
         return None
+
+
+def is_same(one: object, other: object) -> bool:
+    """Whether two keys are one, without asking them."""
+    kind = type(one)
+    return one is other or (kind is type(other) and kind in (str, int, bytes, float) and one == other)
 
 
 def _item_setter(obj: Any, key: object) -> Callable[[object], None]:

@@ -1,8 +1,8 @@
 """Running an expression or statements as if they stood at a stopped line.
 
 `exec(source, globals, locals)` is not enough: a lambda, a generator expression or a nested function in
-`source` would look its names up in the globals. So the source becomes the body of a function inside a function
-whose parameters are the frame's names; only its code object is taken, and run with cells made here:
+`source` would look its names up in the globals. So the source becomes the body of a function inside a
+function whose parameters are the frame's names; only its code object is taken, and run with cells made here:
 
     class C:                       # if the frame's code was written in class C: mangles __names
         def outer(a, b, x):        # what the frame knows, and what the source assigns
@@ -15,8 +15,8 @@ The compiler itself then says which names are needed (`co_freevars`), nested sco
 has changed in a cell afterwards is bound in the frame, whether the source ended well or not. At module level
 there is nothing to share, and the source runs as it is, in the module's globals.
 
-Rejected: a dict subclass or ChainMap as globals (the interpreter bypasses `__getitem__` for nested functions);
-writing the function into the frame's own code.
+Rejected: a dict subclass or ChainMap as globals (the interpreter bypasses `__getitem__` in nested
+functions); writing the function into the frame's own code.
 
 Limits: until the source ends, functions of the program that share a variable with the frame do not see
 what it assigned to that variable.
@@ -105,7 +105,8 @@ class _Run:
         return self._run_in_function(used, extra, is_async=is_async, at_module=at_module)
 
     def _compile(self, tree: Any, flags: int = 0, mode: str = "exec") -> CodeType:
-        return compile(tree, syntax.FILENAME, mode, self.flags | flags, dont_inherit=True)
+        code: CodeType = compile(tree, syntax.FILENAME, mode, self.flags | flags, dont_inherit=True)
+        return code
 
     def _run_in_globals(self) -> Any:
         statements, last = syntax.split(self.tree)

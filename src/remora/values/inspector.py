@@ -4,8 +4,8 @@ Threads: each method runs on the thread the engine chose (`Engine.submit`), norm
 handle belongs to. Handles are numbers counted up for the whole session, never reused; `forget()` makes all
 but the source handles stale. The tables are only touched by single dict operations, so no lock is needed.
 
-A handle leads to a Node. A node makes its children when asked and keeps what paging needs (a cursor, the names
-given to keys); named children are listed anew after code of the program has run.
+A handle leads to a Node. A node makes its children when asked and keeps what paging needs (a cursor, the
+names given to keys); named children are listed anew after code of the program has run.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from remora.values.answers import (
     StaleHandle,
     Variable,
 )
-from remora.values.attributes import LEAVES, Layouts, named_children, of_namespace
-from remora.values.child import Child, Group, Named, Section, is_special, ready
-from remora.values.contents import Contents, contents_of
+from remora.values.frame import Frame
 from remora.values.look import look
-from remora.values.names import Names
+from remora.values.node import Node, Rest, Shower
 from remora.values.sources import Sources
-from remora.values.static import MISSING, type_name
-from remora.values.text import Texts, one_line
+from remora.values.static import MISSING
+from remora.values.text import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import CodeType
 
     from remora.engine import StackEntry
+    from remora.values.child import Named
+    from remora.values.names import Names
 
 # A client that does not page gets this many children and one more that holds the rest.
 MAX_CHILDREN = 5000
@@ -128,7 +128,7 @@ class Inspector:
             if filter is not None and node.rest.filter not in (None, filter):
                 return []
             start, filter, node = start + node.rest.start, node.rest.filter, node.rest.node
-        named = node.named(self._age) if filter != "indexed" else None
+        named = node.named(self._age, anew=start == 0) if filter != "indexed" else None
         contents = node.contents if filter != "named" else None
         named_size = named.size() if named is not None else 0
         total = named_size + (contents.size() if contents is not None else 0)
@@ -140,7 +140,7 @@ class Inspector:
         if contents is not None and cut > named_size:
             found += shower.page(contents.page(max(start - named_size, 0), cut - named_size))
         if cut < stop and count <= 0:
-            rest = self._give(Node(node.frame_id, rest=Rest(node, cut, filter), quiet=node.quiet))
+            rest = self.give(Node(node.frame_id, rest=Rest(node, cut, filter), quiet=node.quiet))
             found.append(Variable("…", f"{stop - cut} more", "", handle=rest, kind="virtual"))
         return found
 
@@ -183,7 +183,7 @@ class Inspector:
         self._age += 1
         run_setter(child.setter, new)
         if child.getter is None:
-            # Show what is there now: the program's __setitem__ or __setattr__ may have made it something else.
+            # Show what is there now: the program's __setattr__ may have made something else of it.
             after = node.find(name, self._age)
             if after is not None and after.getter is None and after.value is not MISSING:
                 new, child = after.value, after
@@ -231,11 +231,10 @@ class Inspector:
         self._returned.clear()
 
     def give(self, node: Node) -> int:
+        """Keep a node under a new handle."""
         number = next(self._numbers)
         self._nodes[number] = node
         return number
-
-    _give = give
 
     def ran_code(self) -> None:
         """Note that code of the program ran: lists of names may be out of date."""
@@ -252,7 +251,7 @@ class Inspector:
     def _frame(self, frame_id: int) -> Frame:
         frame = self._frames.get(frame_id)
         if frame is None:
-            raise StaleHandle(f"frame handle {frame_id} is not valid: the program has run since it was given")
+            raise StaleHandle(frame_id)
         return frame
 
     def _place(self, frame_id: int | None) -> tuple[Names | None, dict[str, object]]:
@@ -274,269 +273,9 @@ class Inspector:
         frame = self._frame(frame_id)
         handle = frame.scope_handles.get(kind)
         if handle is None or handle not in self._nodes:
-            handle = frame.scope_handles[kind] = self._give(Node(frame_id, make_named=make))
+            handle = frame.scope_handles[kind] = self.give(Node(frame_id, make_named=make))
         named = self._nodes[handle].named(self._age)
         return Scope(name, kind, handle, named_count=named.size() if named else 0, expensive=expensive)
-
-
-class Frame:
-    """A frame on display."""
-
-    __slots__ = ("entry", "extra", "names", "returned", "scope_handles")
-
-    def __init__(self, entry: StackEntry, extra: dict[str, object], returned: str) -> None:
-        self.entry = entry
-        self.names = Names(entry.frame)
-        self.extra = extra
-        self.returned = returned
-        self.scope_handles: dict[str, int] = {}
-
-    def local_children(self) -> Named:
-        names = self.names
-        if names.is_module and not names.hidden:
-            named = of_namespace(names.globals, expression_of, names.globals.__setitem__)
-            named.sections[:0] = self._exception()
-            return named
-        own = names.local_names()
-        plain = [name for name in own if not is_special(name) and not name.startswith(".")]
-        special = [name for name in own if is_special(name) or name.startswith(".")]
-        return Named(Section(plain, self._local), *self._exception(), Section(special, self._local))
-
-    def free_children(self) -> Named:
-        return Named(Section(self.names.free_names(), self._local))
-
-    def global_children(self) -> Named:
-        namespace = self.names.globals
-        return of_namespace(namespace, self._global_expression, namespace.__setitem__)
-
-    def returned_value(self) -> Named:
-        child = Child(
-            f"{self.returned}()",
-            self.extra["__return__"],
-            expression="__return__",
-            refusal="the function has returned already",
-        )
-        return Named(ready([child]))
-
-    def _exception(self) -> list[Section]:
-        error = self.extra.get("__exception__")
-        if error is None:
-            return []
-        child = Child("__exception__", error, expression="__exception__", refusal="it was raised already")
-        return [ready([child])]
-
-    def _local(self, name: str) -> Child:
-        names = self.names
-        return Child(
-            name,
-            names.read(name),
-            expression=expression_of(name),
-            setter=lambda value: names.bind(name, value),
-        )
-
-    def _global_expression(self, name: str) -> str | None:
-        if name in self.extra or self.names.knows(name):
-            return f"globals()[{name!r}]"  # hidden by a local of the same name
-        return expression_of(name)
-
-
-def expression_of(name: str) -> str | None:
-    """A variable's name as an expression; None for names made by the compiler or by hand."""
-    return name if name.isidentifier() else None
-
-
-class Rest:
-    """The children of a node from some place on."""
-
-    __slots__ = ("filter", "node", "start")
-
-    def __init__(self, node: Node, start: int, filter: str | None) -> None:
-        self.node = node
-        self.start = start
-        self.filter = filter
-
-
-class Node:
-    """What a handle leads to: an object, a scope or group, a getter not yet run, or the rest of a node."""
-
-    __slots__ = (
-        "_age",
-        "_named",
-        "contents",
-        "expression",
-        "frame_id",
-        "getter",
-        "make_named",
-        "quiet",
-        "rest",
-    )
-
-    def __init__(
-        self,
-        frame_id: int | None,
-        obj: object = MISSING,
-        expression: str | None = None,
-        *,
-        make_named: Callable[[], Named] | None = None,
-        getter: Child | None = None,
-        rest: Rest | None = None,
-        quiet: bool = False,
-    ) -> None:
-        self.frame_id = frame_id
-        self.expression = expression
-        self.getter = getter
-        self.rest = rest
-        self.quiet = quiet  # its children are shown without running code: they hang on a hover
-        self.make_named = make_named
-        self.contents: Contents | None = None
-        if obj is not MISSING:
-            self.contents = guarded(lambda: contents_of(obj, expression))
-            self.make_named = lambda: guarded(lambda: named_children(obj, expression, {})) or Named()
-        self._named: Named | None = None
-        self._age = -1
-
-    def named(self, age: int) -> Named | None:
-        if self.make_named is not None and self._age != age:
-            self._named = self.make_named()
-            self._age = age
-        return self._named
-
-    def find(self, name: str, age: int) -> Child | None:
-        named = self.named(age)
-        found = named.find(name) if named is not None else None
-        if found is None and self.contents is not None:
-            found = self.contents.find(name)
-        return found
-
-    def getter_child(self) -> Child | None:
-        return self.getter
-
-
-class Shower:
-    """Turns children into Variables within one budget."""
-
-    __slots__ = ("inspector", "layouts", "node", "texts")
-
-    def __init__(self, inspector: Inspector, node: Node, limits: budget.Budget, *, hex: bool) -> None:
-        self.inspector = inspector
-        self.node = node
-        self.texts = Texts(limits, hex=hex, run_user_code=not node.quiet)
-        self.layouts: Layouts = {}
-
-    def page(self, children: Iterator[Child]) -> list[Variable]:
-        found = []
-        while True:
-            child: Child | None = None
-            try:
-                child = next(children, None)
-                if child is None:
-                    return found
-                variable = self.variable(child)
-            except Interrupted:
-                # Struck between two calls of user code: the rest is shown without any.
-                self.texts.run_user_code = False
-                if child is None:
-                    continue
-                variable = self.variable(child)
-            found.append(variable)
-
-    def variable(self, child: Child) -> Variable:
-        if child.getter is not None:
-            return Variable(
-                child.name,
-                "…",
-                child.type_name,
-                evaluate_name=child.expression,
-                handle=self.inspector.give(Node(self.node.frame_id, getter=child, quiet=False)),
-                lazy=True,
-                kind=child.kind,
-                attributes=child.attributes,
-                visibility=child.visibility,
-            )
-        value = child.value
-        if type(value) is Group:
-            size = value.named.size()
-            node = Node(self.node.frame_id, make_named=lambda: value.named, quiet=self.node.quiet)
-            return Variable(
-                child.name, "", "", handle=self.inspector.give(node), named_count=size, kind="virtual"
-            )
-        handle, named_count, indexed_count = self._children(value, child.expression)
-        return Variable(
-            child.name,
-            self.texts.text(value) if value is not MISSING else "<unbound>",
-            type_name(type(value)) if value is not MISSING else "",
-            evaluate_name=child.expression,
-            handle=handle,
-            named_count=named_count,
-            indexed_count=indexed_count,
-            kind=child.kind,
-            attributes=(*child.attributes, *_raw(value)),
-            visibility=child.visibility,
-        )
-
-    def result(self, value: object, expression: str | None) -> Result:
-        handle, named_count, indexed_count = self._children(value, expression)
-        text = self.texts.text(value)
-        return Result(
-            text,
-            type_name(type(value)),
-            handle=handle,
-            named_count=named_count,
-            indexed_count=indexed_count,
-            attributes=_raw(value),
-        )
-
-    def opened(self) -> Variable:
-        """Run the getter of a lazy child."""
-        child = self.node.getter
-        assert child is not None
-        assert child.getter is not None
-        self.inspector.ran_code()
-        try:
-            value = child.getter()
-        except Interrupted:
-            raise
-        except BaseException as error:  # boundary: a property of the program
-            return Variable(
-                child.name,
-                f"<{one_line(error)}>",
-                type_name(type(error)),
-                evaluate_name=child.expression,
-                handle=self.inspector.give(Node(self.node.frame_id, error)),
-                kind="property",
-                attributes=("failedEvaluation", "readOnly"),
-                visibility=child.visibility,
-            )
-        seen = Child(
-            child.name,
-            value,
-            expression=child.expression,
-            setter=child.setter,
-            refusal=child.refusal,
-            kind=child.kind,
-            attributes=tuple(a for a in child.attributes if a != "readOnly"),
-        )
-        return self.variable(seen)
-
-    def _children(self, value: object, expression: str | None) -> tuple[int, int, int]:
-        if value is MISSING or id(type(value)) in LEAVES:
-            return 0, 0, 0
-        named = guarded(lambda: named_children(value, expression, self.layouts))
-        contents = guarded(lambda: contents_of(value, expression))
-        named_count = named.size() if named is not None else 0
-        indexed_count = (guarded(contents.size) or 0) if contents is not None else 0
-        if not named_count and not indexed_count:
-            return 0, 0, 0
-        node = Node(self.node.frame_id, value, expression, quiet=self.node.quiet)
-        return self.inspector.give(node), named_count, indexed_count
-
-
-def guarded[T](make: Callable[[], T]) -> T | None:
-    """Look at an object; None where its type fools even the C descriptors (extension types)."""
-    try:
-        return make()
-    except Exception:  # boundary: C code of an extension type behind an attribute
-        return None
 
 
 def run_setter(setter: Callable[[object], None], value: object) -> None:
@@ -547,7 +286,3 @@ def run_setter(setter: Callable[[object], None], value: object) -> None:
         raise
     except BaseException as error:  # boundary: __setattr__, __setitem__, property setters of the program
         raise EvaluationFailed(one_line(error), exception=error) from None
-
-
-def _raw(value: object) -> tuple[str, ...]:
-    return ("rawString",) if type(value) is str else ()

@@ -114,7 +114,7 @@ class Names:
             found = self.frame.f_locals
             found[name] = value
             if not WRITES_THROUGH:
-                locals_to_fast(self.frame, clear=False)
+                locals_to_fast(self.frame)
         elif name in self.hidden:
             if not WRITES_THROUGH:
                 raise ValueError(f"{name!r} belongs to a comprehension in progress and cannot be set on 3.12")
@@ -125,15 +125,16 @@ class Names:
             self.mapping[name] = value
 
     def unbind(self, name: str) -> None:
-        """Undo a binding. ValueError where CPython has no way to do it (a function's own names, 3.13+)."""
+        """Undo a binding. ValueError for a function's own names: CPython has no way to do it."""
         if not self.is_function and name not in self.hidden:
             del self.mapping[name]
             return
-        if WRITES_THROUGH or not self.is_function:
-            raise ValueError(f"the local variable {name!r} cannot be deleted from outside its function")
-        found = self.frame.f_locals
-        found.pop(name, None)
-        locals_to_fast(self.frame, clear=True)
+        try:
+            if name in self.code.co_varnames + self.code.co_cellvars + self.code.co_freevars:
+                raise TypeError
+            del self.frame.f_locals[name]
+        except (TypeError, ValueError):  # 3.13 and later refuse, the first ones even for made-up names
+            raise ValueError(f"the local variable {name!r} cannot be deleted from outside") from None
 
     def snapshot(self) -> dict[str, Any]:
         """A copy of what `locals()` would give here."""
@@ -168,11 +169,11 @@ def builtins_of(namespace: dict[str, Any]) -> dict[str, Any]:
     return vars(sys.modules["builtins"] if found is None else found)
 
 
-def locals_to_fast(frame: FrameType, *, clear: bool) -> None:
+def locals_to_fast(frame: FrameType) -> None:
     """3.12 only: carry changes of `f_locals` into the frame."""
     import ctypes
 
-    ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), ctypes.c_int(clear))
+    ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), ctypes.c_int(0))
 
 
 def _keys(mapping: Any) -> list[Any]:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from remora.engine import StackEntry
 
 
+NO_FILE = "code without a file"
+
+
 class Sources:
     """The texts of one session."""
 
@@ -64,7 +67,7 @@ class Sources:
 
     def text(self, handle: int) -> str:
         if not 0 < handle <= len(self._texts):
-            raise StaleHandle(f"no source has the number {handle}")
+            raise StaleHandle(handle)
         found = self._texts[handle - 1]
         if not isinstance(found, str):
             found = self._texts[handle - 1] = found()
@@ -90,21 +93,19 @@ class Sources:
     def _handle(self, code: CodeType, module: str, namespace: dict[str, Any]) -> tuple[int, str]:
         registered = self._by_code.get(id(code))
         if registered is not None:
-            return registered[1], "code without a file"
+            return registered[1], NO_FILE
         filename = code.co_filename
         key = (filename, module)
         known = self._by_key.get(key)
         if known is not None:
-            return known, "code without a file" if filename.startswith(
-                "<"
-            ) else f"inside {_archive(filename)}"
+            return known, NO_FILE if filename.startswith("<") else f"inside {_archive(filename)}"
         linecache = sys.modules.get("linecache")
         if linecache is not None and filename in linecache.cache:
             lines = linecache.getlines(filename, namespace)
             if lines:
                 handle = self._by_key[key] = self._add("".join(lines))
-                return handle, "code without a file"
-        loader = namespace.get("__loader__")
+                return handle, NO_FILE
+        loader: Any = namespace.get("__loader__")
         spec = namespace.get("__spec__")
         name = getattr(spec, "name", None) or module
         if not filename.startswith("<") and hasattr(type(loader), "get_source"):

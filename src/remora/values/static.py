@@ -36,18 +36,22 @@ class _Slotted:
     __slots__ = ("field",)
 
 
+def _closing(value: object) -> Any:
+    return lambda: value
+
+
 MEMBER = type(_Slotted.__dict__["field"])  # member_descriptor: __slots__, and fields of C structs
 GETSET = type(type.__dict__["__dict__"])  # getset_descriptor: a C function behind an attribute
 METHOD_DESCRIPTOR = type(list.append)
 WRAPPER_DESCRIPTOR = type(list.__repr__)
 CLASSMETHOD_DESCRIPTOR = type(dict.__dict__["fromkeys"])
-FUNCTION = type(lambda: None)
+FUNCTION: Any = type(lambda: None)
 BUILTIN = type(len)
 MODULE = type(sys)
 CODE = type((lambda: None).__code__)
-METHOD = type(MISSING.__repr__)
+METHOD: Any = type(MISSING.__repr__)
 MAPPING_PROXY = type(type.__dict__)
-CELL = type((lambda x: lambda: x)(0).__closure__[0])  # type: ignore[index]
+CELL: Any = type(_closing(0).__closure__[0])
 
 
 def mro(cls: type) -> tuple[type, ...]:
@@ -118,7 +122,7 @@ def has_descriptor_get(value: object) -> bool:
 
 
 def static_attribute(obj: object, name: str) -> Any:
-    """Find an attribute the way `obj.name` would if nobody had overridden anything; MISSING if that needs code.
+    """Find an attribute as `obj.name` would if nothing were overridden; MISSING if that needs code.
 
     Data in the instance dict, slots, plain data in the class. Properties and other descriptors count as
     missing: reading them would run code.
@@ -129,7 +133,11 @@ def static_attribute(obj: object, name: str) -> Any:
         if found is not MISSING:
             return _plain(found)
     in_class = class_attribute(cls, name)
-    if type(in_class) is MEMBER or (type(in_class) is GETSET and not is_heap_type(in_class.__objclass__)):
+    if (
+        type(in_class) is MEMBER
+        or type(in_class).__name__ == "_tuplegetter"
+        or (type(in_class) is GETSET and not is_heap_type(in_class.__objclass__))
+    ):
         try:
             return in_class.__get__(obj, cls)
         except Exception:  # an empty slot raises AttributeError; extension types what they like

@@ -21,7 +21,7 @@ TOP_LEVEL_AWAIT = _ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 LOCALS = "__remora_locals__"
 CLASS = "__remora_class__"
 # Where a made-up node stands; the compiler insists on a place.
-PLACE = {"lineno": 1, "col_offset": 0, "end_lineno": 1, "end_col_offset": 0}
+PLACE: dict[str, Any] = {"lineno": 1, "col_offset": 0, "end_lineno": 1, "end_col_offset": 0}
 
 
 def parse(source: str, flags: int = 0) -> Any:
@@ -37,17 +37,20 @@ def parse(source: str, flags: int = 0) -> Any:
     except UnicodeEncodeError:
         raise EvaluationFailed("SyntaxError: the expression contains a lone surrogate") from None
     try:
-        return compile(text, FILENAME, "exec", flags, dont_inherit=True)
+        tree: Any = compile(text, FILENAME, "exec", flags, dont_inherit=True)
     except SyntaxError as error:
-        if "\n" in text.strip():
-            # A hover over several lines sends an expression whose brackets lie outside.
+        if "\n" in text.strip() or ":=" in text:
+            # A hover over several lines lacks the brackets round it; so does `n := 1` at a console.
             try:
                 return compile(f"({text.strip()}\n)", FILENAME, "exec", flags, dont_inherit=True)
             except SyntaxError:
                 pass
         raise failure(error, text) from None
-    except (MemoryError, RecursionError):
+    except (MemoryError, RecursionError):  # what the parser says of a thousand nested brackets
         raise EvaluationFailed("SyntaxError: the expression is too deeply nested") from None
+    if not tree.body:
+        raise EvaluationFailed("there is nothing to evaluate")
+    return tree
 
 
 def dedent(source: str) -> str:
@@ -162,7 +165,7 @@ def _wrapped(inner: Any, parameters: list[str], class_name: str | None, flags: i
             name=class_name, bases=[], keywords=[], body=[outer], decorator_list=[], type_params=[], **PLACE
         )
     module = _ast.Module(body=[outer], type_ignores=[])
-    code = compile(module, FILENAME, "exec", flags, dont_inherit=True)  # type: ignore[call-overload]
+    code = compile(module, FILENAME, "exec", flags, dont_inherit=True)
     for name in ([class_name] if class_name else []) + ["<frame>", inner.name]:
         code = _nested(code, name)
     return code  # type: ignore[no-any-return]

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 ELLIPSIS = "…"
+# Marks, brackets and closing quotes may go this far beyond the limit.
+SLACK = 80
 # Below this no interpreter refuses (sys.set_int_max_str_digits allows no limit under 640 digits).
 SAFE_INT_BITS = 2000
 # Stdlib types whose repr runs no code of the program; the class is checked to be the module's own.
@@ -70,16 +72,16 @@ class Texts:
         self.path: set[int] = set()
 
     def text(self, obj: object, chars: int | None = None) -> str:
-        """Write one value in at most `chars` characters (the budget's if None), give or take a mark."""
+        """Write one value in some `chars` characters (the budget's if None), SLACK more at most."""
         room = self.budget.text_chars if chars is None else chars
         try:
             written = self._write(obj, self.budget.depth, room)
         except RecursionError:
             written = f"<{address(obj)}; too deeply nested to show>"
         self.path.clear()
-        if room < len(written):
+        if len(written) > room + SLACK:
             written = written[:room] + ELLIPSIS
-        if type(obj) is str and ELLIPSIS in written[-2:] and str.__len__(obj) > room:
+        if type(obj) is str and str.__len__(obj) > room:
             written += f" (len {str.__len__(obj)})"
         return printable(written)
 
@@ -181,7 +183,7 @@ class Texts:
         if not own or is_class(obj) or depth <= 1 or id(obj) in self.path:
             return f"<{address(obj)}>"
         pairs = ((k, v) for k, v in items(own) if type(k) is str)
-        return self._fields(obj, type_name(cls), pairs, depth, room, "<", ">", " ")
+        return self._fields(obj, type_name(cls), pairs, depth, room, brackets="<>")
 
     # Containers.
 
@@ -199,7 +201,7 @@ class Texts:
             for item in iterator:
                 yield self._write(item, depth - 1, room)
 
-        return self._join(obj, parts, ends[0], ends[1], depth, room, one_comma=one_comma)
+        return self._join(obj, parts, ends[0], ends[1], depth=depth, room=room, one_comma=one_comma)
 
     def _mapping(self, obj: object, pairs: Iterable[tuple[Any, Any]], depth: int, room: int) -> str:
         def parts(room: int) -> Iterator[str]:
@@ -207,7 +209,7 @@ class Texts:
                 name = self._write(key, depth - 1, room)
                 yield f"{name}: {self._write(value, depth - 1, max(room - len(name), 8))}"
 
-        return self._join(obj, parts, "{", "}", depth, room)
+        return self._join(obj, parts, "{", "}", depth=depth, room=room)
 
     def _fields(
         self,
@@ -216,16 +218,16 @@ class Texts:
         pairs: Iterable[tuple[str, Any]],
         depth: int,
         room: int,
-        start: str = "",
-        end: str = ")",
-        separator: str = ", ",
+        *,
+        brackets: str = "()",
     ) -> str:
         def parts(room: int) -> Iterator[str]:
             for name, value in pairs:
                 yield f"{name}={self._write(value, depth - 1, room)}"
 
-        opening = f"{start}{title} " if start else f"{title}("
-        return self._join(obj, parts, opening, end, depth, room, separator=separator)
+        if brackets == "()":
+            return self._join(obj, parts, f"{title}(", ")", depth=depth, room=room)
+        return self._join(obj, parts, f"<{title} ", ">", depth=depth, room=room, separator=" ")
 
     def _join(
         self,
@@ -233,9 +235,9 @@ class Texts:
         parts: Callable[[int], Iterator[str]],
         start: str,
         end: str,
+        *,
         depth: int,
         room: int,
-        *,
         separator: str = ", ",
         one_comma: bool = False,
     ) -> str:
@@ -250,7 +252,7 @@ class Texts:
         self.path.add(id(obj))
         try:
             for part in parts(each):
-                if left < 0 or (len(written) % 64 == 63 and self.clock.is_over()):
+                if (written and len(part) > left) or (len(written) % 64 == 63 and self.clock.is_over()):
                     written.append(ELLIPSIS)
                     break
                 written.append(part)
@@ -272,19 +274,19 @@ class Texts:
 
     def _set(self, obj: Any, depth: int, room: int) -> str:
         if not set.__len__(obj):
-            return f"{type_name(type(obj))}()"
+            return f"{short_name(obj)}()"
         inside = self._sequence(obj, set.__iter__(obj), "{}", depth, room)
-        return inside if type(obj) is set else f"{type_name(type(obj))}({inside})"
+        return inside if type(obj) is set else f"{short_name(obj)}({inside})"
 
     def _frozenset(self, obj: Any, depth: int, room: int) -> str:
         if not frozenset.__len__(obj):
-            return f"{type_name(type(obj))}()"
-        return f"{type_name(type(obj))}({self._sequence(obj, frozenset.__iter__(obj), '{}', depth, room)})"
+            return f"{short_name(obj)}()"
+        return f"{short_name(obj)}({self._sequence(obj, frozenset.__iter__(obj), '{}', depth, room)})"
 
     def _deque(self, obj: Any, depth: int, room: int) -> str:
         inside = self._sequence(obj, deque.__iter__(obj), "[]", depth, room)
         limit = deque.maxlen.__get__(obj)
-        return f"{type_name(type(obj))}({inside}{'' if limit is None else f', maxlen={limit}'})"
+        return f"{short_name(obj)}({inside}{'' if limit is None else f', maxlen={limit}'})"
 
     def _dict(self, obj: Any, depth: int, room: int) -> str:
         return self._mapping(obj, dict.items(obj), depth, room)
@@ -295,7 +297,7 @@ class Texts:
         factory = ""
         if issubclass(type(obj), defaultdict):
             factory = self._write(defaultdict.default_factory.__get__(obj), depth - 1, 60) + ", "
-        return f"{type_name(type(obj))}({factory}{inside})"
+        return f"{short_name(obj)}({factory}{inside})"
 
     def _mapping_proxy(self, obj: Any, depth: int, room: int) -> str:
         inner = proxied(obj)
@@ -323,7 +325,7 @@ class Texts:
 
     def _bytearray(self, obj: Any, depth: int, room: int) -> str:
         shown = bytes(memoryview(obj)[: room if room != sys.maxsize else None])
-        return f"{type_name(type(obj))}({self._bytes(shown, depth, room)})" + (
+        return f"{short_name(obj)}({self._bytes(shown, depth, room)})" + (
             ELLIPSIS if bytearray.__len__(obj) > room else ""
         )
 
@@ -346,7 +348,7 @@ class Texts:
         inside = self._tuple(args, depth, room)
         if len(args) == 1 and inside.endswith(",)"):
             inside = inside[:-2] + ")"
-        return type_name(type(obj)) + inside
+        return short_name(obj) + inside
 
     def _class(self, obj: Any, depth: int, room: int) -> str:
         module = module_name(obj)
@@ -381,6 +383,7 @@ class Texts:
         return f"<weakref at {id(obj):#x}; {to}>"
 
 
+_name = type.__dict__["__name__"].__get__
 WEAK_REFERENCE: Any = _weakref.ref
 
 
@@ -435,8 +438,9 @@ def _writers() -> dict[int, Callable[[Texts, Any, int, int], str]]:
     put(OrderedDict, Texts._named_dict)
     put(defaultdict, Texts._named_dict)
     put(MAPPING_PROXY, Texts._mapping_proxy)
-    for view in ({}.keys(), {}.values(), {}.items()):
-        put(type(view), Texts._view)
+    empty: dict[str, int] = {}
+    for view in (type(empty.keys()), type(empty.values()), type(empty.items())):
+        put(view, Texts._view)
     put(str, Texts._str)
     put(bytes, Texts._bytes)
     put(bytearray, Texts._bytearray)
@@ -455,6 +459,11 @@ def _writers() -> dict[int, Callable[[Texts, Any, int, int], str]]:
 
 
 WRITERS = _writers()
+
+
+def short_name(obj: object) -> str:
+    """The `__name__` of the object's class, which builtin containers put before their items."""
+    return _name(type(obj))  # type: ignore[no-any-return]
 
 
 def is_trusted(cls: type) -> bool:

@@ -33,9 +33,9 @@ def frames_text(traceback: TracebackType | None, sources: Mapping[str, str]) -> 
     while traceback is not None:
         frame = traceback.tb_frame
         if not is_ours(frame):
-            entries.append(
-                (frame.f_code.co_filename, traceback.tb_lineno or 0, frame.f_code.co_qualname, frame)
-            )
+            # What evaluation wrapped round the source is no part of its name.
+            name = frame.f_code.co_qualname.rpartition("<frame>.<locals>.")[2]
+            entries.append((frame.f_code.co_filename, traceback.tb_lineno or 0, name, frame))
         traceback = traceback.tb_next
     left_out = len(entries) - MAX_FRAMES
     if left_out > 0:
@@ -95,7 +95,7 @@ def chain_of(error: BaseException, until: BaseException | None = None) -> Iterat
 def stack_text(
     error: BaseException, *, sources: Mapping[str, str] | None = None, until: BaseException | None = None
 ) -> str:
-    """The whole text, oldest exception first. `until`: one that was there before and is not to be told again."""
+    """The whole text, oldest exception first. `until`: one that was there before, not to be told again."""
     pieces = []
     for current, relation in chain_of(error, until):
         if relation:
