@@ -214,7 +214,10 @@ class Agent:
         session.transport.flush()
 
     def after_fork(self) -> None:
-        """In a forked child: no agent thread, no session; the parent's connection is not ours to end."""
+        """In a forked child: no agent thread, no session; the parent's connection is not ours to end.
+
+        The engine has a fork handler of its own.
+        """
         self.finished = True
         session, self.session = self.session, None
         self._waiters.clear()
@@ -225,8 +228,6 @@ class Agent:
             self.door.abandon()
         if session is not None:
             self.mirror.stop()
-        if self._engine is not None:
-            self._engine.detach()
 
     # --- the engine's listener (user threads)
 

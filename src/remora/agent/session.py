@@ -28,6 +28,8 @@ from remora.dap.errors import (
     UNKNOWN_THREAD,
 )
 from remora.dap.framing import HTTP
+from remora.engine.engine import NotStopped
+from remora.engine.jobs import Interrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -209,6 +211,8 @@ class Session:
 
     def fail(self, request: Request, error: BaseException) -> None:
         """Answer with an error. One that is not meant for the client is a bug of ours: logged, and said."""
+        if isinstance(error, NotStopped):
+            error = messages.DebuggeeError(str(error), id=NOT_STOPPED.id)
         if not isinstance(error, messages.DapError):
             log_exception(request.command, error)
             error = INTERNAL(what=f"'{request.command}' failed with {describe(error)}")
@@ -293,14 +297,18 @@ class Session:
             if self._inbox:
                 self.agent.loop.soon(self._pump)
 
-        job = self.agent.engine.submit(thread_id, work, done, timeout_s=timeout_s)
+        try:
+            job = self.agent.engine.submit(thread_id, work, done, timeout_s=timeout_s)
+        except BaseException:
+            self._running = None
+            if timer is not None:
+                timer.cancel()
+            raise
         if self._running is request:
             self._job = job
         return PENDING
 
     def _translate_error(self, error: BaseException, what: str, timeout_s: float | None) -> BaseException:
-        from remora.engine import Interrupted
-
         if isinstance(error, Interrupted):
             if self._cancelled or timeout_s is None:
                 return CANCELLED()
@@ -321,9 +329,11 @@ class Session:
 
     def stopped_thread(self, thread_id: int) -> Stop:
         """Return why the thread is stopped. UNKNOWN_THREAD, NOT_STOPPED."""
-        stop = self.agent.engine.stop_of(thread_id)
+        try:
+            stop = self.agent.engine.stop_of(thread_id)
+        except LookupError:
+            raise UNKNOWN_THREAD(thread=thread_id) from None
         if stop is None:
-            self.known_thread(thread_id)
             raise NOT_STOPPED(thread=thread_id)
         return stop
 

@@ -192,10 +192,9 @@ class Transport:
         self._stalled = False
         if self._lock._is_owned():  # type: ignore[attr-defined]
             return False
-        if self._push(MAX_LINES // 2, BACK_PRESSURE_S):
-            return True
-        self._stalled = True
-        return False
+        if not self._push(MAX_LINES // 2, BACK_PRESSURE_S):
+            self._stalled = len(self._outbox) >= MAX_LINES
+        return not self._stalled
 
     # --- writing; the lock is held
 

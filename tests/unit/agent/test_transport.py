@@ -235,7 +235,7 @@ def test_many_threads(wire: Wire) -> None:
 
 
 def test_signal_handlers_that_raise_and_send_leave_the_stream_in_step(wire: Wire) -> None:
-    """A handler strikes anywhere inside our writing: it sends, and every other time it raises, once a send."""
+    """A handler strikes anywhere inside our writing: it sends, and every other time it raises."""
     count = [0]
     armed = [False]
 
