@@ -276,9 +276,9 @@ def watching(debugging: Debugging) -> Iterator[Debugging]:
 
 
 @contextlib.contextmanager
-def adapter(cwd: Path, start_request: str = "launch", **arguments: object) -> Iterator[Debugging]:
+def adapter(folder: Path, start_request: str = "launch", /, **arguments: object) -> Iterator[Debugging]:
     """`remora adapter` on stdio, as an editor starts it."""
-    process = Debuggee(remora("adapter"), cwd=cwd, stdio_is_dap=True)
+    process = Debuggee(remora("adapter"), cwd=folder, stdio_is_dap=True)
     assert process.process.stdin is not None and process.process.stdout is not None
     wire = Wire(
         os.dup(process.process.stdout.fileno()), os.dup(process.process.stdin.fileno()), owner=process.process
