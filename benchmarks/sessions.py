@@ -125,10 +125,12 @@ class Session:
         self.wire.request("continue", {"threadId": thread_id})
 
     def finish(self) -> Any:
-        """Let the program end and return what it told."""
-        assert self.process is not None
-        stdout, _ = self.process.communicate(timeout=PATIENCE_S)
-        return told(stdout)
+        """Return what the program told.
+
+        Not at the end of its output: debugpy's adapter inherits stdout and stays until its client goes.
+        """
+        assert self.process is not None and self.process.stdout is not None
+        return told(self.process.stdout.readline())
 
 
 @contextlib.contextmanager
@@ -148,7 +150,9 @@ def session(
         if wire is not None:
             wire.close()
         process.kill()
-        process.communicate()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
 
 
 def listening(

@@ -60,7 +60,9 @@ def first_breakpoint(contender: Contender) -> float:
     finally:
         wire.close()
         process.kill()
-        process.communicate()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
 
 
 def launch(contender: Contender) -> float:
