@@ -44,7 +44,9 @@ def complete(
     """Propose completions at a place of a text of one or more lines."""
     lines = text.split("\n")
     before = lines[min(max(line, 0), len(lines) - 1)][: max(column, 0)]
-    quote = open_quote(before)
+    quote, in_comment = open_quote(before)
+    if in_comment:
+        return []
     if quote is not None:
         return _keys(before, quote, names, extra)
     start = len(before)
@@ -63,7 +65,7 @@ def complete(
     if before[:start].rstrip().endswith("."):
         owner_end = len(before[:start].rstrip()) - 1
         source = before[primary_start(before, owner_end) : owner_end].strip()
-        if not source:
+        if not source or source.isdecimal():
             return []
         try:
             owner = look(source, names, extra)
@@ -73,8 +75,8 @@ def complete(
     return _names(prefix, start, names, extra)
 
 
-def open_quote(text: str) -> int | None:
-    """Where the string begins that is still open at the end of the text; None if none is."""
+def open_quote(text: str) -> tuple[int | None, bool]:
+    """Where the string begins that is still open at the end of the text, if any; whether a comment is."""
     opened: int | None = None
     index = 0
     while index < len(text):
@@ -87,9 +89,9 @@ def open_quote(text: str) -> int | None:
         elif character in "'\"":
             opened = index
         elif character == "#":
-            return None
+            return None, True
         index += 1
-    return opened
+    return opened, False
 
 
 def primary_start(text: str, end: int) -> int:

@@ -158,13 +158,9 @@ class Inspector:
             value = evaluation.run(expression, names, extra)
         if value is MISSING:
             return Result("", "", has_value=False)
-        # Asking a console expression for children again must not repeat what it did.
-        again = context != "repl" or syntax.is_path(expression)
-        name = (
-            (expression.strip() if syntax.is_path(expression) else f"({expression.strip()})")
-            if again
-            else None
-        )
+        is_path = syntax.is_path(expression)
+        # Asking a console expression for its children again must not repeat what it did.
+        name = None if context == "repl" and not is_path else syntax.operand(expression, is_path=is_path)
         node = Node(frame_id, value, name, quiet=context == "hover")
         shower = Shower(self, node, budget.BY_CONTEXT.get(context, budget.LIST), hex=hex)
         return shower.result(value, name)

@@ -316,6 +316,14 @@ def is_path(source: str) -> bool:
     return all(isinstance(node, allowed) for node in walk(tree.body[0].value))
 
 
+def operand(source: str, *, is_path: bool) -> str:
+    """The source as part of a longer expression."""
+    text = source.strip()
+    if "#" in text or "\n" in text:
+        return f"({text}\n)"  # a comment must not swallow the closing bracket
+    return text if is_path else f"({text})"
+
+
 def literal(node: Any) -> Any:
     """The value of a literal number, string or tuple of such; MISSING for anything else."""
     if isinstance(node, _ast.Constant):

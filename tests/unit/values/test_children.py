@@ -553,7 +553,8 @@ def fail(*_, **__):
     raise RuntimeError("broken")
 
 
-BROKEN = dict.fromkeys(("__len__", "__iter__", "__getattr__", "__eq__", "__hash__", "__bool__", "__repr__", "__str__", "__getitem__", "__contains__", "__dir__", "__format__", "__sizeof__", "__index__"), fail)  # fmt: skip
+BROKEN_NAMES = """len iter getattr eq hash bool repr str getitem contains dir format sizeof index"""
+BROKEN = {f"__{name}__": fail for name in BROKEN_NAMES.split()}
 
 
 @pytest.mark.parametrize(

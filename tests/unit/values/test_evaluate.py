@@ -340,6 +340,8 @@ def test_children_of_results_have_expressions(at):
     assert child.evaluate_name == "data['a']"
     (watched,) = place.children("list(data)")
     assert watched.evaluate_name == "(list(data))[0]"
+    (commented,) = place.children("list(data)  # all")
+    assert place.text(commented.evaluate_name) == "'a'"
     console = place.value("list(data)", "repl")
     (child,) = place.inspector.variables(console.handle)
     assert child.evaluate_name is None
@@ -392,8 +394,8 @@ def test_hover_reads(at, expression, expected):
 
 @pytest.mark.parametrize(
     "expression",
-    ["alarm.prop", "alarm.missing", "alarm()", "alarm[0]", "number + 1", "len(text)", "x = 1", "[i for i in text]",
-     "await z", "nothing", "text[99]", "mapping['none']", "lambda: 1", "f'{number}'"],
+    ["alarm.prop", "alarm.missing", "alarm()", "alarm[0]", "number + 1", "len(text)", "x = 1",
+     "[i for i in text]", "await z", "nothing", "text[99]", "mapping['none']", "lambda: 1", "f'{number}'"],
 )  # fmt: skip
 def test_hover_refuses(at, expression):
     number = 5
