@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from _collections import deque  # type: ignore[import-not-found]
 
-from remora.values import arrays, running
+from remora.values import running
 from remora.values.budget import LIST
 from remora.values.child import Child, Group, Named, Section, attribute, is_special, ready
 from remora.values.static import (
@@ -30,6 +30,7 @@ from remora.values.static import (
     instance_dict,
     is_class,
     is_lazy_import,
+    library_of,
     module_name,
     mro,
     namespace,
@@ -142,8 +143,11 @@ def named_children(obj: Any, expression: str | None, layouts: Layouts) -> Named 
             if own
             else None
         )
-    if arrays.knows(cls):
-        return arrays.named(obj, expression)
+    if library_of(cls):
+        from remora.values import arrays
+
+        if arrays.knows(cls):
+            return arrays.named(obj, expression)
     layout = layout_of(cls, layouts)
     own = instance_dict(obj) or {}
     sections = [

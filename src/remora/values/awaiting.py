@@ -38,12 +38,24 @@ def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 
 def _run_on_new_loop(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    import importlib
-
-    runners = importlib.import_module("asyncio.runners")
-    with runners.Runner() as runner:
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return _run_without_loop(coroutine)
+    with asyncio.Runner() as runner:
         # Not runner.run(): that takes over SIGINT, which is the program's.
         return runner.get_loop().run_until_complete(coroutine)
+
+
+def _run_without_loop(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run what never really waits; a program that has not imported asyncio awaits nothing of it."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    coroutine.close()
+    raise EvaluationFailed(
+        "cannot await here: no event loop is running, and the program has not loaded asyncio"
+    )
 
 
 def _run_inside(coroutine: Coroutine[Any, Any, Any], loop: Any, tasks: Any, events: Any) -> Any:

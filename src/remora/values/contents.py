@@ -12,10 +12,9 @@ import sys
 from _collections import OrderedDict, deque  # type: ignore[import-not-found]
 from itertools import islice
 
-from remora.values import arrays
 from remora.values.budget import LIST
 from remora.values.child import Child, item, key_source
-from remora.values.static import MAPPING_PROXY, MISSING, class_attribute, mro, type_name
+from remora.values.static import MAPPING_PROXY, MISSING, class_attribute, library_of, mro, type_name
 from remora.values.text import Texts, proxied
 
 TYPE_CHECKING = False
@@ -323,7 +322,7 @@ def contents_of(obj: Any, expression: str | None) -> Contents | None:
             if base is tuple and class_attribute(cls, "_fields") is not MISSING:
                 return None  # a namedtuple: its fields are its items
             return make(obj, expression)
-    if arrays.knows(cls):
+    if library_of(cls):
         return _rows(obj, expression)
     array = sys.modules.get("array")
     if array is not None and issubclass(cls, array.array):
@@ -335,6 +334,8 @@ def contents_of(obj: Any, expression: str | None) -> Contents | None:
 
 
 def _rows(obj: Any, expression: str | None) -> Contents | None:
+    from remora.values import arrays
+
     kind = arrays.kind_of(type(obj))
     if kind == "array":
         if not obj.ndim:

@@ -6,14 +6,15 @@ but the source handles stale. The tables are only touched by single dict operati
 
 A handle leads to a Node. A node makes its children when asked and keeps what paging needs (a cursor, the
 names given to keys); named children are listed anew after code of the program has run.
+
+An idle agent must stay small, so what is needed only once the program has stopped is imported then; `warm_up`
+does it ahead of time.
 """
 
 from __future__ import annotations
 
 from itertools import count as counter
 
-from remora.engine.jobs import Interrupted
-from remora.values import budget, completion, evaluation, exceptions, syntax
 from remora.values.answers import (
     Completion,
     EvaluationFailed,
@@ -24,12 +25,8 @@ from remora.values.answers import (
     StaleHandle,
     Variable,
 )
-from remora.values.frame import Frame
-from remora.values.look import look
-from remora.values.node import Node, Rest, Shower
 from remora.values.sources import Sources
 from remora.values.static import MISSING
-from remora.values.text import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +35,9 @@ if TYPE_CHECKING:
 
     from remora.engine import StackEntry
     from remora.values.child import Named
+    from remora.values.frame import Frame
     from remora.values.names import Names
+    from remora.values.node import Node
 
 # A client that does not page gets this many children and one more that holds the rest.
 MAX_CHILDREN = 5000
@@ -63,6 +62,12 @@ class Inspector:
         self._sources = Sources()
         self._age = 0  # counts runs of the program's code, after which lists of names may be out of date
 
+    def warm_up(self) -> None:
+        """Import what the first stop will need; worth doing when a client attaches."""
+        from remora.values import evaluation, frame, node
+
+        _ = evaluation, frame, node
+
     def stopped(
         self,
         thread_id: int,
@@ -86,6 +91,8 @@ class Inspector:
 
     def frame_handle(self, thread_id: int, index: int, entry: StackEntry) -> int:
         """Give the handle of a frame (DAP's frameId); the same frame gets the same one until `forget()`."""
+        from remora.values.frame import Frame
+
         known = self._frame_ids.get(id(entry.frame))
         if known is not None:
             return known
@@ -119,8 +126,11 @@ class Inspector:
         their names look like, so that clients page them; attributes are the *named* ones and come first
         when `filter` is None. More than MAX_CHILDREN at once are not given: a last child holds the rest.
         """
+        from remora.values.budget import LIST
+        from remora.values.node import Node, Rest, Shower
+
         node = self._node(handle)
-        shower = Shower(self, node, budget.LIST, hex=hex)
+        shower = Shower(self, node, LIST, hex=hex)
         if node.getter is not None:
             return [shower.opened()]
         start = max(start, 0)
@@ -150,6 +160,11 @@ class Inspector:
         `context` is DAP's: watch, repl, hover, variables, clipboard; hover never runs the program's code.
         Raises EvaluationFailed.
         """
+        from remora.values import evaluation, syntax
+        from remora.values.budget import BY_CONTEXT, LIST
+        from remora.values.look import look
+        from remora.values.node import Node, Shower
+
         names, extra = self._place(frame_id)
         if context == "hover":
             value = look(expression, names, extra)
@@ -162,11 +177,14 @@ class Inspector:
         # Asking a console expression for its children again must not repeat what it did.
         name = None if context == "repl" and not is_path else syntax.operand(expression, is_path=is_path)
         node = Node(frame_id, value, name, quiet=context == "hover")
-        shower = Shower(self, node, budget.BY_CONTEXT.get(context, budget.LIST), hex=hex)
+        shower = Shower(self, node, BY_CONTEXT.get(context, LIST), hex=hex)
         return shower.result(value, name)
 
     def set_variable(self, handle: int, name: str, value: str, *, hex: bool = False) -> Result:
         """Give the child `name` of `handle` the value of the expression `value`. Raises EvaluationFailed."""
+        from remora.values.budget import LIST
+        from remora.values.node import Shower
+
         node = self._node(handle)
         if node.rest is not None:
             node = node.rest.node
@@ -183,26 +201,34 @@ class Inspector:
             after = node.find(name, self._age)
             if after is not None and after.getter is None and after.value is not MISSING:
                 new, child = after.value, after
-        return Shower(self, node, budget.LIST, hex=hex).result(new, child.expression)
+        return Shower(self, node, LIST, hex=hex).result(new, child.expression)
 
     def set_expression(
         self, expression: str, value: str, frame_id: int | None, *, hex: bool = False
     ) -> Result:
         """Assign the value of `value` to the target `expression`. Raises EvaluationFailed."""
+        from remora.values import evaluation, syntax
+        from remora.values.budget import LIST
+        from remora.values.node import Node, Shower
+
         names, extra = self._place(frame_id)
         statement = syntax.assignment(expression, value)
         self._age += 1
         evaluation.run(statement, names, extra)
         new = evaluation.run(expression, names, extra)
-        return Shower(self, Node(frame_id), budget.LIST, hex=hex).result(new, expression.strip())
+        return Shower(self, Node(frame_id), LIST, hex=hex).result(new, expression.strip())
 
     def completions(self, text: str, column: int, line: int, frame_id: int | None) -> list[Completion]:
         """Propose what may stand at `column` (0-based, in characters) of line `line` (0-based) of `text`."""
+        from remora.values import completion
+
         names, extra = self._place(frame_id)
         return completion.complete(text, column, line, names, extra)
 
     def exception_info(self, exception: BaseException) -> ExceptionDetails:
         """Take an exception apart: chain, groups, notes, stack trace."""
+        from remora.values import exceptions
+
         known = any(extra.get("__exception__") is exception for extra in self._stops.values())
         return exceptions.details(exception, "__exception__" if known else None)
 
@@ -257,6 +283,8 @@ class Inspector:
         return frame.names, frame.extra
 
     def _value_of(self, source: str, frame_id: int | None) -> object:
+        from remora.values import evaluation, syntax
+
         names, extra = self._place(frame_id)
         tree = syntax.parse(source)
         if len(tree.body) != 1 or not syntax.ends_in_expression(tree):
@@ -266,6 +294,8 @@ class Inspector:
     def _scope(
         self, frame_id: int, name: str, kind: str, make: Callable[[], Named], *, expensive: bool = False
     ) -> Scope:
+        from remora.values.node import Node
+
         frame = self._frame(frame_id)
         handle = frame.scope_handles.get(kind)
         if handle is None or handle not in self._nodes:
@@ -276,6 +306,9 @@ class Inspector:
 
 def run_setter(setter: Callable[[object], None], value: object) -> None:
     """Bind a value; what the program or Python objects to becomes an EvaluationFailed."""
+    from remora.engine.jobs import Interrupted
+    from remora.values.text import one_line
+
     try:
         setter(value)
     except Interrupted:

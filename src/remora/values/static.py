@@ -179,6 +179,12 @@ def group_members(error: BaseException) -> tuple[BaseException, ...]:
     return namespace(BaseExceptionGroup)["exceptions"].__get__(error)  # type: ignore[no-any-return]
 
 
+def library_of(cls: type) -> str:
+    """numpy or pandas for a type that says it is theirs, else nothing."""
+    package = module_name(cls).partition(".")[0]
+    return package if package in ("numpy", "pandas") else ""
+
+
 def is_lazy_import(obj: object) -> bool:
     """Whether this is 3.15's placeholder of a module that `lazy import` has not loaded yet."""
     return type_name(type(obj)) == "lazy_import" and module_name(type(obj)) == "builtins"

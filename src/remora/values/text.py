@@ -16,7 +16,6 @@ import sys
 from _collections import OrderedDict, defaultdict, deque  # type: ignore[import-not-found]
 
 from remora.engine.jobs import Interrupted
-from remora.values import arrays
 from remora.values.budget import Budget, Clock
 from remora.values.static import (
     BUILTIN,
@@ -31,6 +30,7 @@ from remora.values.static import (
     is_class,
     is_lazy_import,
     items,
+    library_of,
     module_name,
     namespace,
     type_name,
@@ -111,7 +111,9 @@ class Texts:
         """Write what has a generated or a well-known __repr__ that would not mind the limits."""
         if is_lazy_import(obj):
             return "<lazy import, not loaded yet>"
-        if arrays.knows(cls):
+        if library_of(cls):
+            from remora.values import arrays
+
             return arrays.text(obj, brief=self.budget.text_chars <= 1000, run_user_code=self.run_user_code)
         if type(method) is not FUNCTION:
             return None

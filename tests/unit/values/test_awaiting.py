@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import subprocess
+import sys
 
 import pytest
 
@@ -23,6 +25,30 @@ def test_await_without_a_loop(at):
     assert at().text("await double(base)", "repl") == "8"
     assert asyncio.events._get_running_loop() is None
     assert base == 4
+
+
+def test_await_in_a_program_without_asyncio():
+    source = """
+import sys
+from remora.values import EvaluationFailed, Inspector
+
+class Yielding:
+    def __await__(self):
+        yield
+
+async def plain():
+    return 5
+
+assert Inspector().evaluate("await plain()", None, "repl").text == "5"
+try:
+    Inspector().evaluate("await Yielding()", None, "repl")
+except EvaluationFailed as error:
+    assert "no event loop is running" in error.message
+else:
+    raise AssertionError
+assert "asyncio" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", source], check=True, timeout=30)
 
 
 def test_await_in_a_module_without_a_loop(at):
@@ -164,8 +190,9 @@ def test_a_loop_that_cannot_be_turned_is_named(at):
         asyncio.events._set_running_loop(None)
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_coroutine_that_is_not_awaited_is_just_shown(at):
     place = at()
-    result = place.value("double(1)", "repl")
-    assert result.type_name == "coroutine"
+    coroutine = double(1)
+    assert place.value("coroutine", "repl").type_name == "coroutine"
+    assert place.child("coroutine", "state").text == "'created'"
+    coroutine.close()
