@@ -10,7 +10,9 @@ from __future__ import annotations
 import sys
 
 if not sys.flags.safe_path:
-    sys.path[0] = ""  # before anything else is imported; `run` puts in what the program expects
+    # Before anything else is imported: a file, in which nothing is found. `run` puts in what the program
+    # expects to be there.
+    sys.path[0] = __file__
 
 import _frozen_importlib
 import _frozen_importlib_external
@@ -43,6 +45,11 @@ def main() -> None:
         agent = join.join(start)
     except OSError as error:
         raise SystemExit(f"remora: {error.strerror}") from None
+    if agent.captures_output:
+        # A pipe: Python would keep back what is printed until 8 kB are there. As on a terminal, then.
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None and not stream.line_buffering:
+                stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     target = start["run"]
     if agent.holding:
         agent.wait(None)

@@ -89,9 +89,13 @@ class Plan:
         return json.dumps(start)
 
     def debugged(self) -> list[str]:
-        """Return the command line that starts the agent."""
+        """Return the command line that starts the agent.
+
+        The program's own words stand behind it for people and programs that look (`ps`, `sys.orig_argv`);
+        the agent goes by the session.
+        """
         package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-        return [*self.python, os.path.join(package, *AGENT_ENTRY)]
+        return [*self.python, os.path.join(package, *AGENT_ENTRY), *self.argv]
 
     def plain(self) -> list[str]:
         """Return the command line without a debugger; unbuffered, since its output goes through pipes."""

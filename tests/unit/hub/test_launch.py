@@ -38,6 +38,7 @@ def test_command_line(folder: Path) -> None:
     made = plan(folder, program="app.py", args=["x"], python=["py", "-E"], pythonArgs=["-O"])
     assert made.debugged()[:3] == ["py", "-E", "-O"]
     assert made.debugged()[3].endswith("agent/boot.py") and Path(made.debugged()[3]).exists()
+    assert made.debugged()[4:] == [str(folder / "app.py"), "x"]
     assert made.plain()[-2:] == [str(folder / "app.py"), "x"]
     assert plan(folder, module="http.server", args=["80"]).plain() == [
         sys.executable, "-u", "-m", "http.server", "80",
