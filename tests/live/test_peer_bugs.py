@@ -508,7 +508,7 @@ first = remora.listen(("127.0.0.1", 0))
 again = remora.listen(first)
 assert again == first, (first, again)
 assert remora.is_client_connected() is False
-assert remora.wait_for_client(timeout=0.05) is False
+assert remora.wait_for_client(timeout_s=0.05) is False
 remora.stop()
 second = remora.listen(("127.0.0.1", 0))
 assert second[1] > 0

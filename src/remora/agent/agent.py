@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from remora.values import Inspector
 
 
+# Loading takes some 20 ms; a machine that needs this long has other worries.
+LOAD_TIMEOUT_S = 5.0
+
+
 class Agent:
     """One per process; `remora.agent.join` holds it."""
 
@@ -52,6 +56,8 @@ class Agent:
         self._inspector: Inspector | None = None
         self._untraced: set[int] = set()
         self._waiters: list[_thread.LockType] = []
+        self._loaded = _thread.allocate_lock()
+        self._loaded.acquire()
         self._dispatch: Handler | None = None
 
     # --- parts
@@ -82,6 +88,11 @@ class Agent:
             _ = self.engine, self.inspector
         except Exception as error:
             log_exception("load", error)
+        self._loaded.release()
+
+    def wait_until_loaded(self) -> None:
+        """Wait for `load`, before sys.path becomes the program's. Main thread, once."""
+        self._loaded.acquire(timeout=LOAD_TIMEOUT_S)
 
     def dispatch(self, session: Session, request: Request) -> dict[str, Any] | Pending | None:
         """Run the handler of a request; raise DapError."""

@@ -269,10 +269,7 @@ def read_address(address: object) -> tuple[str, int]:
 def bind(host: str, port: int) -> list[_socket.socket]:
     """Bind and listen; on both loopback addresses where the host is loopback. OSError names the address."""
     try:
-        found = _socket.getaddrinfo(
-            "127.0.0.1" if host == "localhost" else host, port, 0, _socket.SOCK_STREAM
-        )
-        family, _, _, _, where = found[0]
+        family, where = _resolve("127.0.0.1" if host == "localhost" else host, port)
         first = _bind_one(family, where)
     except OSError as error:
         hint = "; another program, or an earlier run of this one, has that port"
@@ -287,6 +284,14 @@ def bind(host: str, port: int) -> list[_socket.socket]:
         except OSError as error:
             log(f"not listening on ::1: {error}")
     return listeners
+
+
+def _resolve(host: str, port: int) -> tuple[int, Any]:
+    """Look up a host; return its address family and socket address. OSError."""
+    # As bytes: a str would load the codec for international names, three modules with large tables.
+    name: Any = host.encode() if host.isascii() else host
+    family, _, _, _, where = _socket.getaddrinfo(name, port, 0, _socket.SOCK_STREAM)[0]
+    return family, where
 
 
 def _bind_one(family: int, where: Any) -> _socket.socket:
@@ -314,10 +319,9 @@ def dial(address: Address) -> _socket.socket:
     else:
         name = f"{address['host']}:{address['port']}"
         try:
-            found = _socket.getaddrinfo(address["host"], address["port"], 0, _socket.SOCK_STREAM)
+            family, where = _resolve(address["host"], address["port"])
         except OSError as error:
             raise OSError(error.errno, f"cannot connect to {name}: {error.strerror or error}") from None
-        family, _, _, _, where = found[0]
         sock = _socket.socket(family, _socket.SOCK_STREAM)
         sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
     try:
@@ -334,8 +338,6 @@ def dial(address: Address) -> _socket.socket:
 
 def start_hub(listeners: list[_socket.socket], token: str | None) -> tuple[_socket.socket, str]:
     """Start a hub that owns the listeners; return our end of its agent connection, and the secret."""
-    import fcntl
-
     python = settings.python or sys.executable
     if not python:
         raise RuntimeError(
@@ -345,16 +347,18 @@ def start_hub(listeners: list[_socket.socket], token: str | None) -> tuple[_sock
     secret = os.urandom(16).hex()
     ours, theirs = _socket.socketpair()
     passed = [*(listener.fileno() for listener in listeners), theirs.fileno()]
-    # Out of the way of the numbers they get in the hub, which are 3 and up.
-    moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 64) for fd in passed]
-    numbers = list(range(3, 3 + len(moved)))
+    numbers = list(range(3, 3 + len(passed)))
     start = {"listeners": numbers[:-1], "agent": numbers[-1], "secret": secret, "token": token}
     environment = dict(os.environ)
     environment.pop(SESSION_VARIABLE, None)
     environment[HUB_VARIABLE] = json.dumps(start)
     entry = os.path.join(os.path.dirname(os.path.abspath(remora.__file__)), *HUB_ENTRY)
     actions: list[Any] = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
-    actions += [(os.POSIX_SPAWN_DUP2, fd, number) for fd, number in zip(moved, numbers, strict=True)]
+    # In two steps, the first out of the way of the second: a descriptor may have another's new number.
+    spare = max(*passed, *numbers) + 1
+    actions += [(os.POSIX_SPAWN_DUP2, fd, spare + at) for at, fd in enumerate(passed)]
+    actions += [(os.POSIX_SPAWN_DUP2, spare + at, number) for at, number in enumerate(numbers)]
+    actions += [(os.POSIX_SPAWN_CLOSE, spare + at) for at in range(len(passed))]
     command = [python, "-I", "-S", entry]
     try:
         _spawn_orphan(command, environment, actions)
@@ -363,8 +367,6 @@ def start_hub(listeners: list[_socket.socket], token: str | None) -> tuple[_sock
         raise
     finally:
         theirs.close()
-        for fd in moved:
-            os.close(fd)
     return ours, secret
 
 

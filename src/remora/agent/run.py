@@ -46,6 +46,8 @@ def run(
     sys.path[0] is taken to be that of whatever started us, and is replaced. `ready` is called with the
     code object just before it runs. What the program raises comes out, SystemExit included.
     """
+    if agent is not None:
+        agent.wait_until_loaded()  # from the standard library, not from what lies beside the program
     find = {"program": _program, "module": _module, "code": _code}[kind]
     try:
         try:

@@ -21,6 +21,8 @@ def continue_(session: Session, request: Request) -> Pending:
     single = request.arguments.get("singleThread") is True
     if single:
         session.stopped_thread(thread_id)
+    else:
+        session.known_thread(thread_id)
     session.respond(request, {"allThreadsContinued": not single})
     session.agent.engine.resume(thread_id if single else None)
     return PENDING
