@@ -98,6 +98,7 @@ def test_terminal_stays_with_whoever_has_it(program: Write) -> None:
         os.close(fd)
     wire = Wire(adapter_in[0], to_adapter[1])
     try:
+        until(lambda: os.tcgetpgrp(master) == process.pid, "the shell has the terminal")
         before = os.tcgetpgrp(master)
         debugging = Debugging(wire, "launch", {"program": str(target.path), "console": "internalConsole"})
         debugging.program = target
@@ -244,7 +245,7 @@ def test_main_thread_is_number_one(way: Way, program: Write) -> None:
         assert stop.thread_id == 1
         names = {thread["id"]: thread["name"] for thread in debugging.threads()}
         assert names[1] == "MainThread"
-        assert "other" in names.values()
+        assert [name for name in names.values() if name.startswith("other")], "it may be marked as blocked"
         stop.resume()
         debugging.until_exit()
 
@@ -396,7 +397,7 @@ def test_localhost_means_both_loopback_addresses(program: Write) -> None:
             pytest.skip("this machine has no IPv6 loopback address")
     port = free_port()
     target = program(SHORT)
-    server = Debuggee(remora("adapter", "--port", port), cwd=target.folder)
+    server = Debuggee(remora("adapter", "--port", port), cwd=target.folder, is_server=True)
     Wire.connect("127.0.0.1", port).close()
     with watching(Debugging(Wire.connect("::1", port), "launch", target.launch_arguments)) as debugging:
         debugging.processes.append(server)

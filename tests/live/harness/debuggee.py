@@ -33,6 +33,7 @@ class Debuggee:
         env: Mapping[str, str] | None = None,
         stdio_is_dap: bool = False,
         stdin: int = subprocess.DEVNULL,
+        is_server: bool = False,
     ) -> None:
         self.process = subprocess.Popen(
             [str(part) for part in argv],
@@ -43,6 +44,7 @@ class Debuggee:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
+        self.is_server = is_server
         self._texts: dict[str, bytearray] = {"stdout": bytearray(), "stderr": bytearray()}
         self._changed = threading.Condition()
         names = ("stderr",) if stdio_is_dap else ("stdout", "stderr")

@@ -269,7 +269,9 @@ def watching(debugging: Debugging) -> Iterator[Debugging]:
             if process is debugging.debuggee:
                 process.kill()
             else:
-                # An adapter or a hub must end by itself when its client is gone.
+                # An adapter must end by itself when its client is gone; one that serves a port when told.
+                if process.is_server and process.running:
+                    process.process.terminate()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.exit_code(5.0)
                 process.kill()
@@ -356,7 +358,7 @@ def connected(
     way: Way, program: Program, args: Sequence[str], port: int, **more: object
 ) -> Iterator[Debugging]:
     """A hub that waits on `port`; the program dials it."""
-    hub = Debuggee(remora("adapter", "--port", str(port)), cwd=program.folder)
+    hub = Debuggee(remora("adapter", "--port", str(port)), cwd=program.folder, is_server=True)
     # A connection that says nothing must not end anything (clients.md, rule 15), so this is a fair probe.
     Wire.connect("127.0.0.1", port).close()
     options = ["--connect", str(port), "--wait-for-client"]
