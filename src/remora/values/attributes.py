@@ -106,7 +106,7 @@ class Layout:
 
     def _sort(self, name: str, value: Any, module: str, no_constants: bool) -> None:
         kind = type(value)
-        if kind is MEMBER or kind.__name__ in ("_tuplegetter", "CField"):
+        if kind is MEMBER or type_name(kind) in ("_tuplegetter", "CField"):
             self.fields[name] = value
         elif kind is GETSET:
             (self.fields if module in PROMPT_GETTERS else self.descriptors)[name] = value

@@ -147,7 +147,7 @@ def operand(expression: str) -> str:
 def key_source(key: object, depth: int = 3) -> str | None:
     """The literal that makes an equal key; None where there is no literal or it would be too long."""
     kind = type(key)
-    if kind in (bool, type(None), type(...)):
+    if kind is bool or key is None or key is ...:
         return repr(key)
     if kind is int:
         return int.__repr__(key) if int.bit_length(key) < 2000 else None  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ from remora.values.static import (
     MISSING,
     MODULE,
     WRAPPER_DESCRIPTOR,
+    Types,
     has_descriptor_get,
     instance_dict,
     is_class,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 MAX_PROPOSALS = 1000
 MAX_KEYS = 2000  # of a dict, looked at
-CALLABLES = (BUILTIN, METHOD, METHOD_DESCRIPTOR, WRAPPER_DESCRIPTOR)
+CALLABLES = Types(FUNCTION, classmethod, staticmethod, BUILTIN, METHOD, METHOD_DESCRIPTOR, WRAPPER_DESCRIPTOR)
 
 
 def complete(
@@ -156,7 +157,7 @@ def _kind(value: Any, owner: Any) -> str:
         return "module"
     if is_class(value):
         return "class"
-    if kind is FUNCTION or kind in (classmethod, staticmethod) or kind in CALLABLES:
+    if kind in CALLABLES:
         return "function" if owner is None or type(owner) is MODULE else "method"
     if kind is property or has_descriptor_get(value):
         return "property"

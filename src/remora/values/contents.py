@@ -14,7 +14,7 @@ from itertools import islice
 
 from remora.values.budget import LIST
 from remora.values.child import Child, item, key_source
-from remora.values.static import MAPPING_PROXY, MISSING, class_attribute, library_of, mro, type_name
+from remora.values.static import MAPPING_PROXY, MISSING, Types, class_attribute, library_of, mro, type_name
 from remora.values.text import Texts, proxied
 
 TYPE_CHECKING = False
@@ -35,7 +35,8 @@ class Contents:
     def size(self) -> int:
         raise NotImplementedError
 
-    def page(self, start: int, stop: int) -> Iterator[Child]:
+    def page(self, start: int, stop: int, texts: Texts) -> Iterator[Child]:
+        """The children of one page; `texts` writes names that are keys, within the budget of the answer."""
         raise NotImplementedError
 
     def find(self, name: str) -> Child | None:
@@ -43,7 +44,7 @@ class Contents:
         if not name.isdecimal() or len(name) > 18:
             return None
         index = int(name)
-        return next(self.page(index, index + 1), None) if index < self.size() else None
+        return next(self.page(index, index + 1, Texts(LIST)), None) if index < self.size() else None
 
 
 class Items(Contents):
@@ -62,7 +63,7 @@ class Items(Contents):
         except OverflowError:  # a range longer than sys.maxsize
             return sys.maxsize
 
-    def page(self, start: int, stop: int) -> Iterator[Child]:
+    def page(self, start: int, stop: int, texts: Texts) -> Iterator[Child]:
         # One slice, taken at once: what happens to the container afterwards does not matter.
         for index, value in enumerate(self.base.__getitem__(self.obj, slice(start, stop)), start):
             yield self._child(index, value)
@@ -87,7 +88,7 @@ class Deque(Items):
 
     __slots__ = ()
 
-    def page(self, start: int, stop: int) -> Iterator[Child]:
+    def page(self, start: int, stop: int, texts: Texts) -> Iterator[Child]:
         size = deque.__len__(self.obj)
         stop = min(stop, size)
         from_end = size - start < start
@@ -138,7 +139,7 @@ class Stream(Contents):
             return found
         return []
 
-    def page(self, start: int, stop: int) -> Iterator[Child]:
+    def page(self, start: int, stop: int, texts: Texts) -> Iterator[Child]:
         for index, value in enumerate(self.read(start, stop), start):
             yield Child(
                 str(index),
@@ -161,8 +162,7 @@ class Entries(Stream):
         self.frozen = frozen
         self.taken: dict[str, list[object]] = {}  # name -> keys that print so, in the order shown
 
-    def page(self, start: int, stop: int) -> Iterator[Child]:
-        texts = Texts(LIST)
+    def page(self, start: int, stop: int, texts: Texts) -> Iterator[Child]:
         for key, value in self.read(start, stop):
             yield self._child(key, value, texts)
 
@@ -227,7 +227,7 @@ class Rows(Contents):
     def size(self) -> int:
         return self.count
 
-    def page(self, start: int, stop: int) -> Iterator[Child]:
+    def page(self, start: int, stop: int, texts: Texts) -> Iterator[Child]:
         for index in range(start, min(stop, self.count)):
             setter = self.settable
             yield Child(
@@ -243,14 +243,17 @@ class Rows(Contents):
             return found
         for index in range(min(self.count, 10_000)):
             if self.labels(index) == name:
-                return next(self.page(index, index + 1))
+                return next(self.page(index, index + 1, Texts(LIST)))
         return None
+
+
+PLAIN = Types(str, int, bytes, float)
 
 
 def is_same(one: object, other: object) -> bool:
     """Whether two keys are one, without asking them."""
     kind = type(one)
-    return one is other or (kind is type(other) and kind in (str, int, bytes, float) and one == other)
+    return one is other or (kind is type(other) and kind in PLAIN and one == other)
 
 
 def _item_setter(obj: Any, key: object) -> Callable[[object], None]:

@@ -212,7 +212,7 @@ def _class_of_method(first_argument: Any, code: CodeType) -> Any:
     start = first_argument if is_class(first_argument) else type(first_argument)
     for owner in mro(start):
         for value in namespace(owner).values():
-            function = value.__func__ if type(value) in (classmethod, staticmethod) else value
+            function = value.__func__ if type(value) is classmethod or type(value) is staticmethod else value
             if type(function) is FUNCTION and function.__code__ is code:
                 return owner
     return MISSING

@@ -148,7 +148,7 @@ class Inspector:
         if named is not None and start < named_size:
             found += shower.page(named.page(start, min(cut, named_size)))
         if contents is not None and cut > named_size:
-            found += shower.page(contents.page(max(start - named_size, 0), cut - named_size))
+            found += shower.page(contents.page(max(start - named_size, 0), cut - named_size, shower.texts))
         if cut < stop and count <= 0:
             rest = self.give(Node(node.frame_id, rest=Rest(node, cut, filter), quiet=node.quiet))
             found.append(Variable("…", f"{stop - cut} more", "", handle=rest, kind="virtual"))

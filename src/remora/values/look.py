@@ -13,7 +13,7 @@ from _collections import OrderedDict, defaultdict, deque  # type: ignore[import-
 from remora.values import syntax
 from remora.values.answers import EvaluationFailed
 from remora.values.names import Names, builtins_of
-from remora.values.static import MISSING, is_lazy_import, items, static_attribute, type_name
+from remora.values.static import MISSING, Types, is_lazy_import, items, static_attribute, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 # Comparing a key of the program with ours might run its __eq__, so keys are compared one by one, by type.
 MAX_KEYS = 200_000
-PLAIN_KEYS = (str, bytes, int, bool, float, complex, type(None))
-NUMBERS = (int, bool, float, complex)
+PLAIN_KEYS = Types(str, bytes, int, bool, float, complex, type(None))
+NUMBERS = Types(int, bool, float, complex)
+SEQUENCES = Types(list, tuple, str, bytes, bytearray, range, deque)
 
 
 def look(source: str, names: Names | None, extra: Mapping[str, object]) -> Any:
@@ -84,14 +85,14 @@ def _item(container: Any, index: Any, names: Names | None, extra: Mapping[str, o
         if type(key) not in PLAIN_KEYS:
             raise EvaluationFailed("not evaluated on hover: the key is not a plain value")
         return _entry(container, key)
-    if kind in (list, tuple, str, bytes, bytearray, range, deque):
+    if kind in SEQUENCES:
         if type(key) is not int and type(key) is not bool:
             raise EvaluationFailed("not evaluated on hover: the index is not a plain number")
         try:
             return container[key]
         except IndexError as error:
             raise EvaluationFailed(f"IndexError: {error}") from None
-    raise EvaluationFailed(f"not evaluated on hover: reading an item of a {kind.__name__} would run code")
+    raise EvaluationFailed(f"not evaluated on hover: reading an item of a {type_name(kind)} would run code")
 
 
 def _entry(container: dict[Any, Any], key: Any) -> Any:

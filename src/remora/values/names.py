@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sys
 
-from remora.values.static import MISSING
+from remora.values.static import MISSING, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Names:
         self.hidden = tuple(name for name in self.code.co_varnames if _holds(found, name))
         if self.hidden and self.code.co_name == "<module>":
             self.mapping = self.globals
-        elif type(found).__name__ == "FrameLocalsProxy":
+        elif type_name(type(found)) == "FrameLocalsProxy":
             self.mapping = {}  # a class body inside a comprehension of its own: its dict is out of reach
 
     def local_names(self) -> list[str]:

@@ -81,6 +81,19 @@ def full_type_name(cls: type) -> str:
     return type_name(cls) if module in ("", "builtins", "__main__") else f"{module}.{type_name(cls)}"
 
 
+class Types:
+    """A set of types asked by identity: comparing or hashing a type may run its metaclass."""
+
+    __slots__ = ("_ids", "_types")
+
+    def __init__(self, *types: type) -> None:
+        self._types = types  # kept, so that no other object gets one of the ids
+        self._ids = frozenset(map(id, types))
+
+    def __contains__(self, cls: object) -> bool:
+        return id(cls) in self._ids
+
+
 def is_heap_type(cls: type) -> bool:
     return bool(_flags(cls) & (1 << 9))  # Py_TPFLAGS_HEAPTYPE: made by a class statement, or by newer C code
 
@@ -135,7 +148,7 @@ def static_attribute(obj: object, name: str) -> Any:
     in_class = class_attribute(cls, name)
     if (
         type(in_class) is MEMBER
-        or type(in_class).__name__ == "_tuplegetter"
+        or type_name(type(in_class)) == "_tuplegetter"
         or (type(in_class) is GETSET and not is_heap_type(in_class.__objclass__))
     ):
         try:

@@ -21,6 +21,7 @@ from remora.values.static import (
     BUILTIN,
     FUNCTION,
     MAPPING_PROXY,
+    MEMBER,
     METHOD,
     MISSING,
     MODULE,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 ELLIPSIS = "…"
+INTERRUPTED = "; not asked after another __repr__ took too long"
 # Marks, brackets and closing quotes may go this far beyond the limit.
 SLACK = 80
 # Below this no interpreter refuses (sys.set_int_max_str_digits allows no limit under 640 digits).
@@ -145,7 +147,7 @@ class Texts:
             value = dict.get(own, name, MISSING)
             if value is MISSING:
                 slot = class_attribute(cls, name)
-                if type(slot).__name__ != "member_descriptor":
+                if type(slot) is not MEMBER:
                     return None
                 try:
                     value = slot.__get__(obj, cls)
@@ -181,9 +183,11 @@ class Texts:
         return written if len(written) <= room else written[: max(room, 1)] + ELLIPSIS
 
     def _summary(self, obj: Any, cls: type, depth: int, room: int) -> str:
+        if is_class(obj):
+            return self._class(obj, depth, room)
         own = instance_dict(obj)
-        if not own or is_class(obj) or depth <= 1 or id(obj) in self.path:
-            return f"<{address(obj)}>"
+        if not own or depth <= 1 or id(obj) in self.path:
+            return f"<{address(obj)}{INTERRUPTED if self.interrupted else ''}>"
         pairs = ((k, v) for k, v in items(own) if type(k) is str)
         return self._fields(obj, type_name(cls), pairs, depth, room, brackets="<>")
 

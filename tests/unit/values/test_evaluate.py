@@ -422,6 +422,37 @@ def test_hover_shows_objects_without_asking_them(at):
     assert holder[0] is alarm
 
 
+def test_hover_runs_no_metaclass_and_no_key(at):
+    class Meta(type):
+        def _fail(cls, *args):
+            raise AssertionError("hover ran a metaclass")
+
+        __eq__ = __getattribute__ = __instancecheck__ = __subclasscheck__ = __repr__ = _fail
+
+        def __hash__(cls):
+            raise AssertionError("hover hashed a class")
+
+    class Thing(metaclass=Meta):
+        def __init__(self):
+            object.__setattr__(self, "inner", {"a": 1})
+
+        def __repr__(self):
+            raise AssertionError
+
+    thing = Thing()
+    keyed = {thing: 1, "a": [thing]}
+    place = at()
+    assert "Thing" in place.text("thing", "hover")
+    assert place.text("thing.inner['a']", "hover") == "1"
+    assert "Thing" in place.text("Thing", "hover")
+    assert "hover" in place.error("thing[0]", "hover").message
+    result = place.value("keyed", "hover")
+    names = [v.name for v in place.inspector.variables(result.handle)]
+    assert "Thing" in names[0]
+    assert names[1] == "'a'"
+    assert keyed
+
+
 def test_hover_on_a_key_that_would_be_compared(at):
     compared = []
 

@@ -214,6 +214,15 @@ def test_a_page_goes_on_after_an_interrupted_repr(showing):
     assert shown[3] == "'end'"
 
 
+def test_an_interrupted_key_leaves_the_rest_alone(showing):
+    place = showing({Slow(): 1, 2: Normal(), Normal(): 3})
+    shown = place.children("x")
+    assert "took too long" in shown[0].name
+    assert shown[1].name == "2"
+    assert "Normal object at" in shown[1].text
+    assert "Normal object at" in shown[2].name
+
+
 def test_after_the_time_is_over_no_code_of_the_program_runs():
     shown = text([1, Normal(), "two"], seconds=0.0)
     assert shown.startswith("[1, <")
@@ -293,4 +302,4 @@ def test_a_class_with_a_metaclass_repr():
         pass
 
     assert text(Thing) == "META"
-    assert "Meta object at" in Texts(LIST, run_user_code=False).text(Thing)
+    assert Texts(LIST, run_user_code=False).text(Thing) == f"<class '{__name__}.{Thing.__qualname__}'>"
