@@ -25,22 +25,14 @@ if TYPE_CHECKING:
 
     from remora.agent.agent import Agent
 
+    type Ready = Callable[[CodeType], None]
+
 _OURS = os.path.dirname(os.path.abspath(__file__))
 # Functions of the program we replaced may look into the module they were made in.
 _replaced_main = sys.modules.get("__main__")
 
 
-class CannotRun(Exception):
-    """There is nothing to run; the text is what Python would print before it exits with `code`."""
-
-    def __init__(self, text: str, code: int) -> None:
-        super().__init__(text)
-        self.code = code
-
-
-def run(
-    kind: str, value: str, args: list[str], *, agent: Agent | None, ready: Callable[[CodeType], None]
-) -> None:
+def run(kind: str, value: str, args: list[str], *, agent: Agent | None, ready: Ready) -> None:
     """Run a `program` (file, folder or zip), a `module` or `code`; returns when it does.
 
     sys.path[0] is taken to be that of whatever started us, and is replaced. `ready` is called with the
@@ -48,15 +40,9 @@ def run(
     """
     if agent is not None:
         agent.wait_until_loaded()  # from the standard library, not from what lies beside the program
-    find = {"program": _program, "module": _module, "code": _code}[kind]
+    start = {"program": _program, "module": _module, "code": _code}[kind]
     try:
-        try:
-            code, main = find(value, args)
-        except CannotRun as problem:
-            sys.stderr.write(f"{sys.executable}: {problem}\n")
-            raise SystemExit(problem.code) from None
-        ready(code)
-        exec(code, main.__dict__)
+        start(value, args, ready)
     except SystemExit as exit:
         if agent is not None:
             agent.exit_code = exit_code_of(exit.code)
@@ -85,14 +71,25 @@ def exit_code_of(code: object) -> int:
 
 
 def strip(traceback: TracebackType | None) -> TracebackType | None:
-    """Return the traceback from the program's first frame on."""
+    """Return the traceback without what led to `run`, and without our frames behind it."""
+    at = traceback
+    while at is not None:
+        if at.tb_frame.f_code is run.__code__:
+            traceback = at
+            break
+        at = at.tb_next
     while traceback is not None and _is_ours(traceback.tb_frame.f_code):
         traceback = traceback.tb_next
+    at = traceback
+    while at is not None:
+        while at.tb_next is not None and _is_ours(at.tb_next.tb_frame.f_code):
+            at.tb_next = at.tb_next.tb_next
+        at = at.tb_next
     return traceback
 
 
 def _is_ours(code: CodeType) -> bool:
-    return code.co_filename.startswith(_OURS) or code.co_filename.startswith("<frozen importlib")
+    return code.co_filename.startswith(_OURS)
 
 
 def _hide_ourselves() -> None:
@@ -101,96 +98,72 @@ def _hide_ourselves() -> None:
 
     def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> Any:
         sys.excepthook = programs
-        error.__traceback__ = sys.last_traceback = strip(_after_run(traceback))
+        error.__traceback__ = sys.last_traceback = strip(traceback)
         return programs(kind, error, error.__traceback__)
 
     sys.excepthook = hook
 
 
-def _after_run(traceback: TracebackType | None) -> TracebackType | None:
-    """Skip what led to `run`: boot, the command line, or whatever else called it."""
-    at = traceback
-    while at is not None:
-        if at.tb_frame.f_code is run.__code__:
-            return at
-        at = at.tb_next
-    return traceback
-
-
 # --- the three kinds
 
 
-def _program(path: str, args: list[str]) -> tuple[CodeType, types.ModuleType]:
+def _program(path: str, args: list[str], ready: Ready) -> None:
     sys.argv[:] = [path, *args]
     # As Python does: absolute, but not normalised.
     full = path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
-    importer = _importer_of(full)
-    if importer is not None:
+    if _is_importable(full):
         _set_path_0(full)
-        spec = importer.find_spec("__main__")
-        code = spec.loader.get_code("__main__") if spec is not None else None
-        if code is None:
-            raise CannotRun(f"can't find '__main__' module in {os.path.abspath(path)!r}", 1)
-        return code, _new_main(spec=spec, package="")
+        _run_module("__main__", "_get_main_module_details", ready, alter_argv=False)
+        return
     _set_path_0(os.path.dirname(os.path.realpath(path)))
     if path.endswith(".pyc"):
         sourceless = importers.SourcelessFileLoader("__main__", full)
         bytecode = sourceless.get_code("__main__")
-        if bytecode is None:
-            raise CannotRun(f"can't run {full!r}", 1)
-        return bytecode, _new_main(file=full, loader=sourceless)
+        assert bytecode is not None
+        main = _new_main(file=full, loader=sourceless)
+        ready(bytecode)
+        exec(bytecode, main.__dict__)
+        return
     try:
         with io.open_code(full) as file:
             source = file.read()
     except OSError as error:
-        raise CannotRun(f"can't open file {full!r}: [Errno {error.errno}] {error.strerror}", 2) from None
-    loader = importers.SourceFileLoader("__main__", full)
-    main = _new_main(file=full, loader=loader)
-    return compile(source, full, "exec", dont_inherit=True), main
+        reason = f"can't open file {full!r}: [Errno {error.errno}] {error.strerror}"
+        sys.stderr.write(f"{sys.executable}: {reason}\n")
+        raise SystemExit(2) from None
+    main = _new_main(file=full, loader=importers.SourceFileLoader("__main__", full))
+    code = compile(source, full, "exec", dont_inherit=True)
+    ready(code)
+    exec(code, main.__dict__)
 
 
-def _module(name: str, args: list[str]) -> tuple[CodeType, types.ModuleType]:
-    from importlib.util import find_spec
-
+def _module(name: str, args: list[str], ready: Ready) -> None:
     sys.argv[:] = ["-m", *args]
     _set_path_0(os.getcwd())
-    spec = _find(find_spec, name)
-    if spec.submodule_search_locations is not None:
-        package = name
-        name = f"{name}.__main__"
-        try:
-            spec = _find(find_spec, name)
-        except CannotRun as problem:
-            raise CannotRun(
-                f"{problem}; {package!r} is a package and cannot be directly executed", 1
-            ) from None
-    code = spec.loader.get_code(name) if hasattr(spec.loader, "get_code") else None
-    if code is None:
-        raise CannotRun(f"No code object available for {name}", 1)
-    sys.argv[0] = spec.origin or name
-    return code, _new_main(spec=spec, package=spec.parent)
+    _run_module(name, "_get_module_details", ready, alter_argv=True)
 
 
-def _find(find_spec: Callable[[str], Any], name: str) -> Any:
-    parent = name.rpartition(".")[0]
-    if parent:
-        try:
-            __import__(parent)
-        except ImportError as error:
-            # An error of the package's own must be seen as what it is; a missing package is told below.
-            if error.name is None or not f"{parent}.".startswith(f"{error.name}."):
-                raise
-    try:
-        spec = find_spec(name)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        text = f"Error while finding module specification for {name!r} ({type(error).__name__}: {error})"
-        raise CannotRun(text, 1) from None
-    if spec is None:
-        raise CannotRun(f"No module named {name}", 1)
-    return spec
+def _run_module(name: str, finder: str, ready: Ready, *, alter_argv: bool) -> None:
+    """Let `runpy` do it, by the very function that CPython's main program calls for -m, folders and zips.
+
+    What it runs is learnt from the one function in it that finds the code.
+    """
+    import runpy
+
+    find = getattr(runpy, finder)
+
+    def found(*args: Any) -> Any:
+        setattr(runpy, finder, find)
+        details = find(*args)
+        ready(details[2])
+        return details
+
+    setattr(runpy, finder, found)
+    _new_main(loader=_builtin_importer())
+    runpy._run_module_as_main(name, alter_argv)  # type: ignore[attr-defined]
 
 
-def _code(text: str, args: list[str]) -> tuple[CodeType, types.ModuleType]:
+def _code(text: str, args: list[str], ready: Ready) -> None:
     sys.argv[:] = ["-c", *args]
     _set_path_0("")
     if sys.version_info >= (3, 14):
@@ -202,21 +175,28 @@ def _code(text: str, args: list[str]) -> tuple[CodeType, types.ModuleType]:
         import linecache
 
         linecache.cache["<string>"] = (len(text), None, text.splitlines(keepends=True), "<string>")
-    main = _new_main(loader=sys.meta_path[0] if sys.meta_path else None)
-    return compile(text + "\n", "<string>", "exec", dont_inherit=True), main
+    main = _new_main(loader=_builtin_importer())
+    code = compile(text + "\n", "<string>", "exec", dont_inherit=True)
+    ready(code)
+    exec(code, main.__dict__)
 
 
 # --- what they share
 
 
-def _importer_of(path: str) -> Any:
-    """Return the finder of a folder or a zip, None for a file."""
+def _is_importable(path: str) -> bool:
+    """Say whether modules can be in `path`: a folder or a zip, no plain file."""
     for hook in sys.path_hooks:
         try:
-            return hook(path)
+            hook(path)
         except ImportError:
             continue
-    return None
+        return True
+    return False
+
+
+def _builtin_importer() -> Any:
+    return sys.meta_path[0] if sys.meta_path else None
 
 
 def _set_path_0(entry: str) -> None:
@@ -224,23 +204,17 @@ def _set_path_0(entry: str) -> None:
         sys.path[0:1] = [entry]
 
 
-def _new_main(
-    *, file: str | None = None, loader: Any = None, spec: Any = None, package: str | None = None
-) -> types.ModuleType:
+def _new_main(*, file: str | None = None, loader: Any = None) -> types.ModuleType:
     """Make the `__main__` of the program, with the names Python gives it, and install it."""
     main = types.ModuleType("__main__")
     names = main.__dict__
     names["__builtins__"] = builtins
-    names["__package__"] = package
-    names["__spec__"] = spec
-    if spec is not None:
-        file, loader = spec.origin, spec.loader
     names["__loader__"] = loader
     if sys.version_info < (3, 14):
         names["__annotations__"] = {}
     if file is not None:
         names["__file__"] = file
         if sys.version_info < (3, 15):
-            names["__cached__"] = spec.cached if spec is not None else None
+            names["__cached__"] = None
     sys.modules["__main__"] = main
     return main

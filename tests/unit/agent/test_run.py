@@ -150,12 +150,11 @@ def test_ends_as_it_would(tmp_path: Path, name: str, kind: str) -> None:
     assert ours == bare
 
 
-def test_module_that_raises_shows_only_its_own_frames(tmp_path: Path) -> None:
+def test_module_that_raises(tmp_path: Path) -> None:
     write(tmp_path, "mod.py", "def f():\n    1/0\nf()\n")
     bare, ours = both(tmp_path, "module", "mod")
-    assert ours.code == bare.code == 1
-    # Bare Python shows two frames of runpy there.
-    assert [line for line in bare.err.splitlines() if "runpy" not in line] == ours.err.splitlines()
+    assert "ZeroDivisionError" in bare.err
+    assert ours == bare
 
 
 @pytest.mark.parametrize(
@@ -173,19 +172,16 @@ def test_nothing_to_run(tmp_path: Path, kind: str, value: str) -> None:
     write(tmp_path, "empty/x", "")
     write(tmp_path, "plain.py", "")
     bare, ours = both(tmp_path, kind, value)
-    assert ours.code == bare.code
     assert bare.code != 0
-    if "inner" not in value and value != "empty":
-        assert ours == bare
-    assert "Traceback" not in ours.err
+    assert ours == bare
 
 
 def test_import_error_inside_a_module_is_shown_as_one(tmp_path: Path) -> None:
     write(tmp_path, "package/__init__.py", "import does_not_exist\n")
     write(tmp_path, "package/__main__.py", "")
-    _, ours = both(tmp_path, "module", "package")
-    assert ours.code == 1
-    assert "No module named 'does_not_exist'" in ours.err
+    bare, ours = both(tmp_path, "module", "package")
+    assert "No module named 'does_not_exist'" in bare.err
+    assert ours == bare
 
 
 def test_compiled_file(tmp_path: Path) -> None:
