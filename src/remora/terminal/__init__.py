@@ -5,9 +5,14 @@ It stands on `remora.client` alone. `main` is its face: give it where the progra
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 
 from remora.terminal.target import AttachTarget, LaunchTarget, Target
+
+# As a program that SIGPIPE has ended.
+_NOBODY_READS = 141
 
 __all__ = ["AttachTarget", "LaunchTarget", "Target", "main"]
 
@@ -19,5 +24,10 @@ def main(target: Target, commands: Sequence[str] = ()) -> int:
     from remora.terminal.screen import Screen
 
     screen = Screen()
-    with App(target, screen, open_reader(screen, commands)) as app:
-        return app.run()
+    try:
+        with App(target, screen, open_reader(screen, commands)) as app:
+            return app.run()
+    except BrokenPipeError:
+        # Whoever read our output (`| head`) is gone. Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _NOBODY_READS

@@ -8,7 +8,7 @@ leaves, with the program's own exit code if the program has ended.
 from __future__ import annotations
 
 import signal
-from typing import Any, Self
+from typing import Self
 
 from remora.client import ClientError
 from remora.terminal import commands, report
@@ -37,17 +37,17 @@ class App:
         self._names = set(self._commands)
         self._last: tuple[Command, str] | None = None
         self._failed = False
-        self._handler: Any = None
+        self._signals = self.debugger.handling_signals()
 
     def __enter__(self) -> Self:
-        self._handler = self.debugger.take_signals()
+        self._signals.__enter__()
         return self
 
     def __exit__(self, *exc: object) -> None:
         try:
             self.debugger.leave()
         finally:
-            signal.signal(signal.SIGINT, self._handler)
+            self._signals.__exit__(None, None, None)
 
     def run(self) -> int:
         """Debug until the end; return the exit code."""
@@ -76,7 +76,10 @@ class App:
             pass
         if self.debugger.exit_code is not None and self.debugger.state is State.ENDED:
             return self.debugger.exit_code
-        return 1 if self._failed else 0
+        stop = self.debugger.stop
+        # A script that leaves its program at an exception has not seen it succeed.
+        at_exception = stop is not None and stop.reason == "exception" and not self.reader.interactive
+        return 1 if self._failed or at_exception else 0
 
     def begin(self) -> None:
         """Start the session, and wait for the program's first stop if it is ours. CommandError."""

@@ -69,7 +69,7 @@ class Debugger:
         self._program: Program | None = None
         self._inbox: queue.SimpleQueue[tuple[str, Body] | _Happened] = queue.SimpleQueue()
         self._interruptible = False
-        self._first_start = True
+        self._interrupted = False
 
     # Starting and ending
 
@@ -134,6 +134,9 @@ class Debugger:
 
     def leave(self) -> None:
         """End the session: a launched program is ended, one attached to runs on."""
+        if self._program is not None:
+            # Ourselves: an adapter interrupts as Ctrl-C does, and the traceback would land in our terminal.
+            self._program.end_gently(2.0)
         if self._session is not None and self._session.client.connected:
             with contextlib.suppress(ClientError):
                 arguments = {"terminateDebuggee": self.target.is_local}
@@ -178,6 +181,7 @@ class Debugger:
         """Handle SIGINT: interrupt where it is harmless, else leave word for `wait`."""
         if self._interruptible:
             raise KeyboardInterrupt
+        self._interrupted = True
         self._inbox.put(_Happened.INTERRUPT)
 
     @contextlib.contextmanager
@@ -185,6 +189,9 @@ class Debugger:
         """Let Ctrl-C raise KeyboardInterrupt inside."""
         before, self._interruptible = self._interruptible, True
         try:
+            if self._interrupted:  # a moment too early
+                self._interrupted = False
+                raise KeyboardInterrupt
             yield
         finally:
             self._interruptible = before
@@ -223,6 +230,7 @@ class Debugger:
         with self._typing_goes_to_the_program():
             while self.state is State.RUNNING:
                 happened = self._inbox.get()
+                self._interrupted = False
                 if happened is not _Happened.INTERRUPT:
                     self._take(happened)
                 elif interrupts:
@@ -398,6 +406,19 @@ class Debugger:
     def client(self) -> Client | None:
         return self._session.client if self._session is not None else None
 
-    def take_signals(self) -> Any:
-        """Make SIGINT ours; return what to give to `signal.signal` afterwards."""
-        return signal.signal(signal.SIGINT, self.on_interrupt)
+    @contextlib.contextmanager
+    def handling_signals(self) -> Iterator[None]:
+        """Make SIGINT a pause, and let SIGTERM and SIGHUP end the program that was started, too."""
+
+        def end(number: int, frame: object) -> None:
+            raise SystemExit(128 + number)
+
+        handlers: dict[int, Any] = {signal.SIGINT: self.on_interrupt, signal.SIGTERM: end}
+        if hasattr(signal, "SIGHUP"):
+            handlers[signal.SIGHUP] = end
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -73,6 +73,12 @@ class Program:
         """Send it a signal."""
         self.process.send_signal(number)
 
+    def end_gently(self, timeout_s: float) -> None:
+        """Ask it to end, as `kill` does, and wait a while."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.wait(timeout_s)
+
     def close(self, *, grace_s: float) -> None:
         """End it, gently first; its children that are still in its session too."""
         if self.wait(grace_s) is None:

@@ -64,8 +64,9 @@ def say_stop(debugger: Debugger) -> None:
         say(style("Breakpoint in the program.", "bold"))
     elif reason := _REASONS.get(stop.reason, f"Stopped: {stop.reason}."):
         say(style(reason, "bold"))
-    if stop.reason == "breakpoint" and stop.text:
-        say(style(stop.text, "yellow"))
+    # An error in a condition, say; the description only repeats the reason.
+    if stop.reason != "exception" and (text := stop.body.get("text")):
+        say(style(str(text), "yellow"))
     say_place(debugger)
     for name, value in return_values(debugger):
         say(f"{style(name, 'dim')} = {value}")

@@ -64,6 +64,11 @@ class LaunchTarget:
             "console": "integratedTerminal",
             "stopOnEntry": stop_on_entry,
             "justMyCode": just_my_code,
+            # It writes to this terminal by itself, and children would wait for a client we are not.
+            "redirectOutput": False,
+            "subProcess": False,
+            # In a file or a pipe its output must stand in order with ours; it would buffer there.
+            "pythonArgs": [] if sys.stdout is not None and sys.stdout.isatty() else ["-u"],
             **({"module": module} if module is not None else {"program": self.main_file}),
             **(settings or {}),
         }

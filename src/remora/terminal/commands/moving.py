@@ -26,8 +26,11 @@ def next_(app: App, argument: str) -> None:
 
 @command("return r", "r(eturn)", "run until this function has returned", repeats=True)
 def return_(app: App, argument: str) -> None:
-    app.debugger.need_stop()
-    app.after_move(app.debugger.go("stepOut"))
+    debugger = app.debugger
+    debugger.need_stop()
+    if _back_to(app, debugger.frame_index):
+        debugger.go("stepOut")
+    app.after_move(debugger.state is State.STOPPED)
 
 
 @command("continue c cont", "c(ontinue)", "run until a breakpoint, an exception or Ctrl-C", repeats=True)
@@ -44,6 +47,9 @@ def continue_(app: App, argument: str) -> None:
 def until(app: App, argument: str) -> None:
     debugger = app.debugger
     debugger.need_stop()
+    if debugger.frame_index and not _back_to(app, debugger.frame_index):
+        app.after_move(debugger.state is State.STOPPED)
+        return
     here, depth = debugger.frame(0), debugger.total_frames()
     path = (here.get("source") or {}).get("path", "")
     line = here["line"]
@@ -137,12 +143,26 @@ def _repeat(app: App, request: str, argument: str) -> None:
     debugger = app.debugger
     count = app.number(argument, "a count") if argument else 1
     debugger.need_stop()
+    if request == "next" and not _back_to(app, debugger.frame_index):
+        count = 0
     for _ in range(count):
         if not debugger.go(request):
             break
         if debugger.stop is not None and debugger.stop.reason != "step":
             break
     app.after_move(debugger.state is State.STOPPED)
+
+
+def _back_to(app: App, frame_index: int) -> bool:
+    """Run until the frame looked at is the newest: `next` after `up` is about the caller, as in pdb.
+
+    Return whether nothing else has stopped the program on the way.
+    """
+    debugger = app.debugger
+    for _ in range(frame_index):
+        if not debugger.go("stepOut") or debugger.stop is None or debugger.stop.reason != "step":
+            return False
+    return True
 
 
 @command("threads thread", "threads, thread N", "list the threads, or look at another one")
