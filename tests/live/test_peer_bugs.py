@@ -82,6 +82,8 @@ STDLIB_NAMES = [
 @pytest.mark.parametrize("name", STDLIB_NAMES)
 def test_file_named_like_the_standard_library(name: str, way: Way, program: Write) -> None:
     """As the program itself, in its own folder, which stands first on sys.path."""
+    if name == "types" and way is Way.LISTEN_CLI:
+        pytest.skip("beside a types.py no `python -m` starts at all, whatever the module")
     with started(way, program("def f():\n    return 42    # @here\nf()\n", name=name)) as debugging:
         debugging.begin()
         assert debugging.break_at("here")[0]["line"] == 2

@@ -144,7 +144,7 @@ class Transport:
         if lock._is_owned():  # type: ignore[attr-defined]
             return  # a signal handler or finalizer inside our own drain(): that one goes on
         try:
-            while self._outbox or self._unsent:
+            while self.open and (self._outbox or self._unsent):
                 if not lock.acquire(False):
                     return  # its holder looks at the outbox again after releasing
                 try:

@@ -303,7 +303,8 @@ def launched(program: Program, args: Sequence[str] = (), **more: object) -> Iter
         "python": sys.executable,
         "console": "internalConsole",
     } | more
-    with adapter(program.folder, **arguments) as debugging:
+    # Not in the program's folder: editors start adapters anywhere.
+    with adapter(program.folder.parent, **arguments) as debugging:
         debugging.program = program
         yield debugging
 
