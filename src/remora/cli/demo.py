@@ -120,7 +120,11 @@ class _Service:
         raise DemoFailed(f"the service did not say {text!r}; it said {self.stdout + self.stderr}")
 
     def exit_code(self) -> int:
-        return self._process.wait(LIMIT_S)
+        """Wait for the end."""
+        try:
+            return self._process.wait(LIMIT_S)
+        except subprocess.TimeoutExpired:
+            raise DemoFailed(f"the service did not end within {LIMIT_S:g} s") from None
 
 
 class Demo:
@@ -247,7 +251,6 @@ class Demo:
             "type": "debugpy",
             "request": "attach",
             "connect": {"host": "127.0.0.1", "port": 5678},
-            "pathMappings": [{"localRoot": "${workspaceFolder}", "remoteRoot": "."}],
         }
         show.plain(json.dumps(configuration, indent=2))
         show.plain("\nWhere an editor asks for an adapter to start, it is: remora adapter")
