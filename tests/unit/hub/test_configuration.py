@@ -114,7 +114,8 @@ def test_what_front_ends_add_is_not_named(command: str) -> None:
     added = {
         "type": "debugpy", "request": command, "name": "x", "__sessionId": "1", "__configurationTarget": 6,
         "command": "python", "debugOptions": [], "workspaceFolder": "/w", "clientOS": "unix",
-        "noDebug": False, "debugAdapterPython": "x", "debugLauncherPath": "y", "showReturnValue": True, "subProcess": True,
+        "noDebug": False, "debugAdapterPython": "x", "debugLauncherPath": "y", "showReturnValue": True,
+        "subProcess": True,
         "justMyCode": True, "redirectOutput": True, "presentation": {}, "internalConsoleOptions": "neverOpen",
         "isOutputRedirected": False, "django": False, "cwd": "/", "envFile": "/w/.env",
     }  # fmt: skip
