@@ -37,7 +37,7 @@ class Sources:
         # Codes with the same text are equal: keyed by id, and the code kept alive with it.
         self._by_code: dict[int, tuple[CodeType, int]] = {}
         self._by_key: dict[tuple[str, str], int] = {}
-        self._files: dict[str, str | None] = {}
+        self._files: dict[str, str] = {}
         self._texts: list[Callable[[], str] | str] = []
 
     def describe(self, entry: StackEntry) -> FrameDescription:
@@ -85,10 +85,12 @@ class Sources:
             if type(found) is not str:
                 found = _importlib_file(filename)
             return found if found and os.path.isfile(found) else None
-        if filename not in self._files:
-            path = os.path.abspath(filename) if not filename.startswith("<") else None
-            self._files[filename] = path if path is not None and os.path.isfile(path) else None
-        return self._files[filename]
+        known = self._files.get(filename)
+        if known is None and not filename.startswith("<"):
+            path = os.path.abspath(filename)
+            if os.path.isfile(path):  # one that is not there may still be written
+                known = self._files[filename] = path
+        return known
 
     def _handle(self, code: CodeType, module: str, namespace: dict[str, Any]) -> tuple[int, str]:
         registered = self._by_code.get(id(code))

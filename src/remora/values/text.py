@@ -7,6 +7,8 @@ the builtin `__repr__`. An object with a `__repr__` of its own has it called, on
 Invariants: nothing but Interrupted comes out of `Texts.text`, and that only if it strikes between two
 calls of user code; a container on the path to itself is written `[...]`; `…` marks what was left out.
 A `Texts` is used by one thread for one answer.
+
+Longer than most modules because it is one table: each builtin `__repr__` and what is written in its place.
 """
 
 from __future__ import annotations

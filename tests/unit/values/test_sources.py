@@ -135,6 +135,15 @@ def test_a_file_that_is_gone():
     assert found.source_name == "program.py"
 
 
+def test_a_file_that_is_written_later(tmp_path):
+    path = tmp_path / "later.py"
+    inspector = Inspector()
+    frame, _ = frame_in("here()", str(path))
+    assert describe(frame, inspector).source_path is None
+    path.write_text("here()")
+    assert describe(frame, inspector).source_path == str(path)
+
+
 def test_an_unknown_source_is_refused():
     with pytest.raises(StaleHandle):
         Inspector().source(1)
