@@ -20,6 +20,7 @@ from remora.agent.log import log, log_exception
 from remora.agent.loop import Loop
 from remora.agent.output import Mirror
 from remora.agent.settings import AttachOptions, Settings
+from remora.dap.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ class Agent:
             from remora.engine import Engine
 
             self._engine = Engine(self)
-            self._engine.own_thread(self.loop.ident)
+            for ident in (self.loop.ident, *self._untraced):
+                self._engine.own_thread(ident)
         return self._engine
 
     @property
@@ -107,9 +109,16 @@ class Agent:
     def begin(self, session: Session, options: AttachOptions) -> None:
         """Let `session` drive the engine. Whatever goes wrong leaves the program as it was."""
         engine = self.engine
-        warning = engine.attach()
+        try:
+            warning = engine.attach()
+        except RuntimeError as error:
+            raise UsageError(f"cannot debug this process: {error}") from None
+        try:
+            engine.set_user_code(just_my_code=options.just_my_code, rules=options.rules)
+        except BaseException:
+            engine.detach()
+            raise
         self.options = options
-        engine.set_user_code(just_my_code=options.just_my_code, rules=options.rules)
         self.session = session
         if options.redirect_output:
             self.mirror.start()
@@ -136,6 +145,10 @@ class Agent:
             self._engine.detach()
         if self._inspector is not None:
             self._inspector.forget()
+        if self.holding:
+            # The client has left before the program began, and did not end it: it runs undebugged.
+            self.holding = False
+            self.release()
         log("detached")
 
     def interrupt_program(self) -> None:
@@ -203,6 +216,8 @@ class Agent:
         ident = _thread.get_ident()
         before = ident not in self._untraced
         (self._untraced.discard if wanted else self._untraced.add)(ident)
+        if self._engine is not None:
+            self._engine.own_thread(ident, not wanted)
         return before
 
     # --- the end (main thread) and fork (the child's only thread)
@@ -219,6 +234,8 @@ class Agent:
         session.ready = False
         if self._engine is not None:
             self._engine.detach()
+        if self.exit_code is None and getattr(sys, "last_exc", None) is not None:
+            self.exit_code = 1  # a program that called listen() itself: we know only how it died
         if self.exit_code is not None:
             session.event("exited", {"exitCode": self.exit_code})
         session.event("terminated", {})

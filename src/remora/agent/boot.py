@@ -51,8 +51,13 @@ def main() -> None:
             if stream is not None and not stream.line_buffering:
                 stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     target = start["run"]
-    if agent.holding:
-        agent.wait(None)
+    try:
+        while agent.holding and not agent.finished:
+            agent.wait(None)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None  # terminated before the program began: no traceback of ours
+    if agent.finished:
+        raise SystemExit("remora: the debug adapter went away before the program began")
     run.run(target["kind"], target["value"], target["args"], agent=agent, ready=agent.program_begins)
 
 

@@ -3,10 +3,6 @@
 Holds the one agent of the process. The functions are called by user threads (through the facade, the
 command line, or `boot`), and return as soon as the agent is on its way; engine and values load on the
 agent thread meanwhile.
-
-The hub that `listen` starts is nobody's child: a shell starts it in the background and is gone at once, so
-that a program which waits for its children never meets it; it has its own session and no standard streams,
-so that no terminal or pipe stays open on its account.
 """
 
 from __future__ import annotations
@@ -20,13 +16,12 @@ import os
 import sys
 import time
 
-import remora
 from remora.agent.agent import Agent
 from remora.agent.log import log, log_exception
 from remora.agent.session import Session
 from remora.agent.settings import Settings
 from remora.dap import messages
-from remora.dap.hello import HELLO, HUB_ENTRY, HUB_VARIABLE, SESSION_VARIABLE
+from remora.dap.hello import HELLO, SESSION_VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +81,9 @@ def listen(
                 agent.door = Door(agent, listeners, token)
                 agent.door.open()
             else:
-                sock, secret = start_hub(listeners, token)
+                from remora.agent.hub_process import start_hub
+
+                sock, secret = start_hub(listeners, token, settings)
                 for listener in listeners:
                     listener.close()
                 _connect_agent(agent, sock, secret)
@@ -128,12 +125,14 @@ def _dial(address: Address, secret: str, method: str, start: SessionStart | None
             raise RuntimeError("remora is listening or connected already; call remora.stop() first")
         agent = Agent(method, settings=settings)
         agent.holding = start is not None and start.get("wait", True)
-        _connect_agent(agent, dial(address), secret)
+        argv = [start["run"]["value"], *start["run"]["args"]] if start is not None else None
+        _connect_agent(agent, dial(address), secret, argv)
         _begin(agent)
     return agent
 
 
-def _connect_agent(agent: Agent, sock: _socket.socket, secret: str) -> None:
+def _connect_agent(agent: Agent, sock: _socket.socket, secret: str, argv: list[str] | None = None) -> None:
+    argv = list(sys.argv) if argv is None else argv
     began = time.monotonic()
 
     def closed(session: Session, reason: str) -> None:
@@ -152,9 +151,9 @@ def _connect_agent(agent: Agent, sock: _socket.socket, secret: str) -> None:
     hello: Hello = {
         "secret": secret,
         "pid": os.getpid(),
-        "name": _name(),
+        "name": (os.path.basename(argv[0]) if argv else "") or "python",
         "executable": sys.executable or "",
-        "argv": list(sys.argv),
+        "argv": argv,
         "version": ".".join(map(str, sys.version_info[:3])),
         "startMethod": agent.start_method,  # type: ignore[typeddict-item]
         "waiting": agent.holding,
@@ -311,6 +310,7 @@ def _bind_one(family: int, where: Any) -> _socket.socket:
 def dial(address: Address) -> _socket.socket:
     """Connect to a hub. OSError names the address."""
     if "fd" in address:
+        os.set_inheritable(address["fd"], False)
         return _socket.socket(fileno=address["fd"])
     if "unix" in address:
         sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
@@ -333,70 +333,7 @@ def dial(address: Address) -> _socket.socket:
     return sock
 
 
-# --- the hub
-
-
-def start_hub(listeners: list[_socket.socket], token: str | None) -> tuple[_socket.socket, str]:
-    """Start a hub that owns the listeners; return our end of its agent connection, and the secret."""
-    python = settings.python or sys.executable
-    if not python:
-        raise RuntimeError(
-            "there is no Python interpreter to run the hub with (sys.executable is empty): name one with "
-            "remora.configure(python=...), or use listen(..., in_process=True)"
-        )
-    secret = os.urandom(16).hex()
-    ours, theirs = _socket.socketpair()
-    passed = [*(listener.fileno() for listener in listeners), theirs.fileno()]
-    numbers = list(range(3, 3 + len(passed)))
-    start = {"listeners": numbers[:-1], "agent": numbers[-1], "secret": secret, "token": token}
-    environment = dict(os.environ)
-    environment.pop(SESSION_VARIABLE, None)
-    environment[HUB_VARIABLE] = json.dumps(start)
-    entry = os.path.join(os.path.dirname(os.path.abspath(remora.__file__)), *HUB_ENTRY)
-    actions: list[Any] = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
-    # In two steps, the first out of the way of the second: a descriptor may have another's new number.
-    spare = max(*passed, *numbers) + 1
-    actions += [(os.POSIX_SPAWN_DUP2, fd, spare + at) for at, fd in enumerate(passed)]
-    actions += [(os.POSIX_SPAWN_DUP2, spare + at, number) for at, number in enumerate(numbers)]
-    actions += [(os.POSIX_SPAWN_CLOSE, spare + at) for at in range(len(passed))]
-    command = [python, "-I", "-S", entry]
-    try:
-        _spawn_orphan(command, environment, actions)
-    except BaseException:
-        ours.close()
-        raise
-    finally:
-        theirs.close()
-    return ours, secret
-
-
-def _spawn_orphan(command: list[str], environment: dict[str, str], actions: list[Any]) -> None:
-    shell = "/bin/sh"
-    if os.path.exists(shell):
-        pid = _spawn([shell, "-c", '"$@" &', shell, *command], environment, actions)
-        try:
-            os.waitpid(pid, 0)
-        except ChildProcessError:
-            log("the program ignores SIGCHLD, so the kernel has reaped the shell")
-    else:
-        _spawn(command, environment, actions)  # a child of ours then, which is reaped when we end
-
-
-def _spawn(command: list[str], environment: dict[str, str], actions: list[Any]) -> int:
-    try:
-        return os.posix_spawn(
-            command[0], command, environment, file_actions=actions, setsid=True, setsigmask=()
-        )
-    except NotImplementedError:  # an old C library: the hub makes its session itself
-        return os.posix_spawn(command[0], command, environment, file_actions=actions, setsigmask=())
-
-
 # --- what is said to people
-
-
-def _name() -> str:
-    first = sys.argv[0] if sys.argv else ""
-    return os.path.basename(first) or "python"
 
 
 def _print_token(address: tuple[str, int], token: str) -> None:

@@ -126,9 +126,12 @@ class Engine:
                 tool.free()
         self._finder_tool = None
 
-    def own_thread(self, ident: int) -> None:
-        """Say that this thread is the debugger's own: never listed, stopped or counted."""
-        self._threads.own.add(ident)
+    def own_thread(self, ident: int, own: bool = True) -> None:
+        """Say that this thread is the debugger's own: never listed, stopped or counted; or no more."""
+        if own:
+            self._threads.own.add(ident)
+        else:
+            self._threads.own.discard(ident)
 
     def _forked(self) -> None:
         if self.attached:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from remora.dap.capabilities import EXCEPTION_FILTERS
-from remora.dap.errors import UNSUPPORTED
+from remora.dap.errors import UNSUPPORTED, UsageError
 from remora.engine import ExceptionFilter
 
 TYPE_CHECKING = False
@@ -33,7 +33,10 @@ def set_exception_breakpoints(session: Session, request: Request) -> dict[str, A
         else:
             wanted.append(ExceptionFilter(name, condition))
             answers.append({"verified": True})
-    session.agent.engine.set_exception_filters(wanted)
+    try:
+        session.agent.engine.set_exception_filters(wanted)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     return {"breakpoints": answers}
 
 
