@@ -355,7 +355,8 @@ class Session:
             return
         agent, self._agent = self._agent, None
         asked, self._asked = self._asked, {}
-        agent.close()
+        if not self._ended_cleanly:
+            agent.close()  # after its goodbye it closes by itself
         for question, answer in asked.values():
             if question is not None and answer is None and self.client is not None:
                 self.client.fail(question, DEBUGGEE_GONE(reason=reason))
