@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from remora.engine import Breakpoint, Engine, Job, Stop, ThreadInfo, Wish, monitoring
+from remora.engine import Breakpoint, Engine, Job, Rule, Stop, ThreadInfo, Wish, monitoring
 
 TIMEOUT_S = 10.0
 
@@ -142,7 +142,12 @@ class Debug:
         for ident in sys._current_frames():
             self.engine.own_thread(ident)
         self.engine.attach()
+        self.user_code()
         self.programs: list[Program] = []
+
+    def user_code(self, *, just_my_code: bool = True, rules: Any = ()) -> None:
+        """As the engine's, but this harness is never the user's code."""
+        self.engine.set_user_code(just_my_code=just_my_code, rules=[Rule(False, path=__file__), *rules])
 
     def program(self, source: str, path: str = "program.py") -> Program:
         program = Program(self, self.folder / path, source)
@@ -159,7 +164,10 @@ class Debug:
 
     def at(self, stop: Stop) -> str:
         """Where a stop is: marker of its innermost line, or 'function:line'."""
-        entries, _ = self.engine.stack(stop.thread_id, 0, 1)
+        return self.at_of(stop.thread_id)
+
+    def at_of(self, thread_id: int) -> str:
+        entries, _ = self.engine.stack(thread_id, 0, 1)
         if not entries:
             return "nowhere"
         for program in self.programs:

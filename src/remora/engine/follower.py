@@ -6,6 +6,8 @@ returns DISABLE only for code nobody would ever stop in, so what it has switched
 
 from __future__ import annotations
 
+from .monitoring import INSTRUCTION
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
@@ -41,8 +43,15 @@ class FollowerEvents:
             self._global[who] = events
         elif self._global.pop(who, None) is None:
             return
-        if self._tool is not None:
-            self._tool.set_events(_union(self._global))
+        if self._tool is None:
+            return
+        self._tool.set_events(_union(self._global))
+        # CPython (3.12 to 3.15) loses INSTRUCTION events of a code object when, later, some event of it gets its
+        # second tool: the table of tools per instruction is made then, and starts empty.
+        for code, requests in self._local.values():
+            local = _union(requests)
+            if local & INSTRUCTION:
+                self._tool.rearm(code, local)
 
     def want_local(self, who: object, code: CodeType, events: int) -> None:
         """Ask for events of one code object; 0 takes the request back."""

@@ -58,22 +58,35 @@ def continuations(code: CodeType, line: int) -> frozenset[int]:
     """Offsets where `line` comes again within one statement: the call after its arguments on later lines.
 
     A breakpoint stops when the statement begins and not again there. An offset is such a one if everything
-    since the run of `line` before it lies on later lines that its own instruction spans.
+    since the run of `line` before it lies on later lines that its own instruction spans; or if all of it lies
+    in the head of one decorated function or class, whose lines are visited down and up again.
     """
     found = runs(code)
     places = [index for index, (_, at) in enumerate(found) if at == line]
     if len(places) < 2:
         return frozenset()
     ends = [position[1] for position in code.co_positions()]
+    heads = [_head(const) for const in code.co_consts if type(const) is type(code)]
+    heads = [head for head in heads if head[0] <= line <= head[1]]
     result = set()
     for before, here in zip(places, places[1:], strict=False):
         offset = found[here][0]
         stop = found[here + 1][0] if here + 1 < len(found) else len(ends) * 2
         last = max((ends[index] or 0 for index in range(offset // 2, min(stop // 2, len(ends)))), default=0)
         between = [at for _, at in found[before + 1 : here]]
-        if between and all(line < at <= last for at in between):
+        if between and (
+            all(line < at <= last for at in between)
+            or any(first <= min(between) and max(between) <= end for first, end in heads)
+        ):
             result.add(offset)
     return frozenset(result)
+
+
+def _head(code: CodeType) -> tuple[int, int]:
+    """The lines of a definition before its body: decorators and the `def` or `class` line."""
+    first = code.co_firstlineno
+    body = min((line for _, line in runs(code) if line > first), default=first)
+    return first, body
 
 
 class Unit:

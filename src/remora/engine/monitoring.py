@@ -6,7 +6,7 @@ what a step needs, and what a step switches on must not slow a hot function afte
 * the *finder* meets code objects for the first time and stands on the lines of breakpoints;
 * the *follower* steps and stops. It never disables anything in user code, and is off but for a step or stop.
 
-The finder has the lower id, so at one place it is asked first: a breakpoint wins over the end of a step.
+The finder has the higher id and CPython asks the highest first, so a breakpoint wins over the end of a step.
 
 Every callback runs behind a guard: an exception that escaped would land in the program. Only what a signal
 handler of the program raised while its thread was parked is passed on (`Passing`): it belongs to the program.
@@ -180,4 +180,4 @@ def take() -> tuple[Tool, Tool, str | None]:
     except BaseException:
         _monitoring.free_tool_id(first)
         raise
-    return Tool(first), Tool(second), warning
+    return Tool(second), Tool(first), warning

@@ -177,8 +177,9 @@ class Stepping:
         step.frame = frame
         step.is_landing = False
         self._followed[frame] = step
-        events = _ENDS | _UNWIND if step.kind is StepKind.OUT else LINE | _ENDS | _UNWIND
-        self._events.want_local(step, frame.f_code, events)
+        # OUT wants no lines, but 3.12 and 3.13 miss the return of a line in whose LINE callback LINE is taken
+        # away (they go on with the bare opcode). So it has LINE too, and disables each line at its first visit.
+        self._events.want_local(step, frame.f_code, LINE | _ENDS | _UNWIND)
         self._events.want(step, 0 if LOCAL_UNWIND else PY_UNWIND)
 
     def _land_in(self, step: Step, frame: FrameType) -> None:
@@ -265,6 +266,8 @@ class Stepping:
                 self._world.halt_here(frame, at_line=True)
                 return None
             return self._other_frame(frame, code)
+        if step.kind is StepKind.OUT and not step.is_landing:
+            return DISABLE
         if step.line is not None:
             lasti = frame.f_lasti
             if step.is_fresh:
@@ -273,8 +276,7 @@ class Stepping:
                     return None  # the event it was standing in, told to the second tool
             if line == step.line and lasti > step.lasti:
                 return None  # further on in the same line
-        if step.kind is not StepKind.OUT or step.line is None:
-            self._finish(step, frame, at_line=True)
+        self._finish(step, frame, at_line=True)
         return None
 
     def _on_instruction(self, code: CodeType, offset: int) -> Any:
@@ -359,17 +361,21 @@ class Stepping:
                 self._end(step)
                 return
             step.line = None
-            step.returned = returned
+            step.returned = returned if caller is direct else None
             self._land_in(step, caller)
-            if caller is not direct:
-                # Library code is between: it may call user code again before it returns, and a person who
-                # steps over the end of a callback means that. Not for coroutines: the loop runs anything next.
-                step.returned = None
-                is_coroutine = frame.f_code.co_flags & (_COROUTINE | _ASYNC_GENERATOR)
-                if step.kind is not StepKind.OUT and not is_coroutine:
-                    self._watch(step)
-                    return
-            self._unwatch(step)
+            # C or library code may be in between, and call user code again before it returns. A person who steps
+            # in means that; one who steps over the end of a callback of a library too. Not for coroutines: the
+            # event loop runs whatever comes next.
+            if frame.f_code.co_flags & (_COROUTINE | _ASYNC_GENERATOR):
+                wanted = False
+            elif step.kind is StepKind.IN:
+                wanted = True
+            else:
+                wanted = step.kind is StepKind.OVER and caller is not direct
+            if wanted:
+                self._watch(step)
+            else:
+                self._unwatch(step)
 
     def _await(self, step: Step) -> None:
         with self._world.lock:
@@ -391,8 +397,10 @@ class Stepping:
         """
         ident = _get_ident()
         for step in self._followed.values():
-            if step.frame.f_code is not code or step.is_landing or step.kind is StepKind.OUT:
+            if step.frame.f_code is not code or step.is_landing:
                 continue
+            if step.kind is StepKind.OUT:
+                return DISABLE
             if step.ident != ident:
                 return None
             if step.callee is None:

@@ -1,0 +1,507 @@
+"""Stopping all threads, parking, pausing, jobs, threads."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import queue
+import socket
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from remora.engine import Interrupted, StepKind, StopReason, ThreadState
+from remora.engine.engine import NotStopped
+
+BUSY = """
+    import threading
+    counts = [0, 0, 0, 0]
+    go_on = True
+    def work(i):
+        while go_on:
+            counts[i] += 1
+    threads = [threading.Thread(target=work, args=(i,), name=f"busy {i}", daemon=True) for i in range(4)]
+    for t in threads: t.start()
+    x = 1  # @here
+    go_on = False
+    for t in threads: t.join()
+"""
+
+
+def until(condition: Any, what: str = "the condition") -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} never came true"
+        time.sleep(0.001)
+
+
+def states(debug: Any) -> dict[str, ThreadState]:
+    return {thread.name: thread.state for thread in debug.engine.threads()}
+
+
+def test_all_threads_stop_and_go_on(debug: Any) -> None:
+    program = debug.program(BUSY)
+    program.breakpoints("here")
+    program.start(name="main one")
+    debug.stop_at("here")
+    until(lambda: set(states(debug).values()) == {ThreadState.STOPPED}, "all stopped")
+    before = list(program["counts"])
+    until(lambda: True)
+    assert len(debug.engine.threads()) == 5
+    assert program["counts"] == before
+    for thread in debug.engine.threads():
+        entries, total = debug.engine.stack(thread.id)
+        assert total == len(entries) > 0
+    debug.engine.resume()
+    program.finish()
+    assert monitoring_is_quiet(debug)
+
+
+def monitoring_is_quiet(debug: Any) -> bool:
+    import sys
+
+    return sys.monitoring.get_events(debug.engine._follower_tool.id) == 0
+
+
+def test_pause_of_a_busy_one_line_loop(debug: Any) -> None:
+    program = debug.program("""
+        def spin():
+            while go_on: pass
+        go_on = True
+        ready.set()
+        spin()
+    """)
+    program.namespace["ready"] = threading.Event()
+    program.start(name="spinner")
+    program["ready"].wait(10)
+    [thread] = debug.engine.threads()
+    begun = time.perf_counter()
+    debug.engine.pause(thread.id)
+    stop = debug.stopped()
+    took_s = time.perf_counter() - begun
+    assert stop.reason is StopReason.PAUSE
+    assert debug.engine.stack(stop.thread_id)[0][0].frame.f_code.co_name == "spin"
+    assert took_s < 0.1
+    program.namespace["go_on"] = False
+    debug.engine.resume()
+    program.finish()
+
+
+def test_pause_of_a_thread_blocked_in_c(debug: Any) -> None:
+    reader, writer = socket.socketpair()
+    program = debug.program("""
+        def wait():
+            data = reader.recv(1)  # @blocked
+            x = data  # @after
+            y = data
+        wait()
+    """)
+    program.namespace["reader"] = reader
+    program.start(name="blocked")
+    until(lambda: any(t.name == "blocked" for t in debug.engine.threads()))
+    [thread] = debug.engine.threads()
+    until(lambda: debug.at_of(thread.id) == "blocked")
+    begun = time.perf_counter()
+    debug.engine.pause(thread.id)
+    stop = debug.stop_at("blocked")
+    assert time.perf_counter() - begun < 0.2
+    assert stop.reason is StopReason.PAUSE
+    assert states(debug) == {"blocked": ThreadState.BLOCKED}
+    assert debug.engine.stop_of(thread.id) is stop
+    seen = []
+    debug.engine.submit(thread.id, lambda: seen.append(_thread.get_ident()), lambda job: None, timeout_s=5)
+    assert seen == [_thread.get_ident()], "on the caller's thread"
+    writer.send(b"x")
+    until(lambda: states(debug) == {"blocked": ThreadState.STOPPED}, "it parks when it comes back")
+    assert debug.at(stop) == "after"
+    debug.no_more_stops()
+    debug.engine.resume()
+    program.finish()
+    reader.close()
+    writer.close()
+
+
+def test_step_of_a_thread_that_was_paused_in_c(debug: Any) -> None:
+    reader, writer = socket.socketpair()
+    program = debug.program("""
+        def wait():
+            data = reader.recv(1)  # @blocked
+            x = data  # @after
+        wait()
+    """)
+    program.namespace["reader"] = reader
+    program.start(name="blocked")
+    until(lambda: [t.name for t in debug.engine.threads()] == ["blocked"])
+    [thread] = debug.engine.threads()
+    until(lambda: debug.at_of(thread.id) == "blocked")
+    debug.engine.pause(thread.id)
+    debug.stopped()
+    debug.engine.step(thread.id, StepKind.OVER)
+    writer.send(b"x")
+    assert debug.stop_at("after").reason is StopReason.STEP
+    debug.engine.resume()
+    program.finish()
+    reader.close()
+    writer.close()
+
+
+def test_two_threads_at_one_breakpoint_lose_no_stop(debug: Any) -> None:
+    program = debug.program("""
+        import threading
+        def work(i):
+            x = i  # @here
+            y = i
+        def main(n):
+            threads = [threading.Thread(target=work, args=(i,)) for i in range(n)]
+            for t in threads: t.start()
+            for t in threads: t.join()
+    """)
+    program.load()
+    for _ in range(5):
+        [point] = program.breakpoints()[:0] or program.breakpoints("here")
+        hits = point.hits
+        program.start("main(6)")
+        seen = set()
+        while len(seen) < 6:
+            stop = debug.stopped()
+            assert stop.reason is StopReason.BREAKPOINT
+            seen.add(stop.thread_id)
+            if debug.recorder.stops.empty():
+                debug.engine.resume()
+        until(lambda: not program.thread.is_alive() or debug.engine.resume() or False, "the end")
+        program.finish()
+        assert point.hits == hits + 6
+        program.breakpoints()
+    debug.no_more_stops()
+
+
+def test_resume_one_thread_while_the_others_stand(debug: Any) -> None:
+    program = debug.program(BUSY)
+    program.breakpoints("here")
+    program.start(name="main one")
+    stop = debug.stop_at("here")
+    until(lambda: set(states(debug).values()) == {ThreadState.STOPPED})
+    one = next(t for t in debug.engine.threads() if t.name == "busy 2")
+    before = list(program["counts"])
+    debug.engine.resume(one.id)
+    until(lambda: program["counts"][2] > before[2])
+    after = program["counts"]
+    assert [after[i] for i in (0, 1, 3)] == [before[i] for i in (0, 1, 3)]
+    assert states(debug)["busy 2"] is ThreadState.RUNNING
+    assert ("resumed", one.id) in debug.recorder.all
+    debug.engine.pause(one.id)
+    again = debug.stopped()
+    assert (again.thread_id, again.reason) == (one.id, StopReason.PAUSE)
+    assert states(debug)["busy 2"] is ThreadState.STOPPED
+    assert debug.engine.stop_of(stop.thread_id) is stop
+    debug.engine.resume()
+    program.finish()
+
+
+def test_jobs_run_on_the_stopped_thread(debug: Any) -> None:
+    program = debug.program("""
+        import contextvars, threading
+        var = contextvars.ContextVar("var")
+        var.set("mine")
+        local = threading.local()
+        local.x = 5
+        y = 1  # @here
+    """)
+    program.breakpoints("here")
+    program.start()
+    stop = debug.stop_at("here")
+    assert debug.evaluate(stop, "(var.get(), local.x)") == ("mine", 5)
+    with pytest.raises(ZeroDivisionError):
+        debug.evaluate(stop, "1 / 0")
+    with pytest.raises(SystemExit):
+        debug.do(stop, lambda: exec("raise SystemExit(3)"))
+    debug.engine.resume()
+    program.finish()
+    with pytest.raises((NotStopped, LookupError)):
+        debug.engine.submit(stop.thread_id, lambda: 1, lambda job: None, timeout_s=None)
+
+
+def test_breakpoints_do_not_stop_inside_jobs(debug: Any) -> None:
+    program = debug.program("""
+        def f():
+            return 7  # @inside
+        x = 1  # @here
+    """)
+    program.breakpoints("here", "inside")
+    program.start()
+    stop = debug.stop_at("here")
+    assert debug.evaluate(stop, "f()") == 7
+    debug.no_more_stops()
+    debug.engine.resume()
+    program.finish()
+
+
+def test_endless_job_is_interrupted(debug: Any) -> None:
+    program = debug.program("x = 1  # @here\ny = 2\n")
+    program.breakpoints("here")
+    program.start()
+    stop = debug.stop_at("here")
+
+    def forever() -> None:
+        while True:
+            pass
+
+    assert isinstance(debug.job(stop, forever, 0.05).error, Interrupted)
+    assert debug.evaluate(stop, "x if False else 1") == 1
+    finished: queue.Queue[Any] = queue.Queue()
+    job = debug.engine.submit(stop.thread_id, forever, finished.put, timeout_s=None)
+    until(lambda: job._token)
+    job.cancel()
+    assert isinstance(finished.get(timeout=10).error, Interrupted)
+    blocked = debug.engine.submit(stop.thread_id, forever, finished.put, timeout_s=None)
+    queued = debug.engine.submit(stop.thread_id, lambda: 1, finished.put, timeout_s=None)
+    queued.cancel()
+    blocked.cancel()
+    assert {finished.get(timeout=10), finished.get(timeout=10)} == {blocked, queued}
+    assert isinstance(queued.error, Interrupted)
+    debug.engine.resume()
+    program.finish()
+
+
+def test_interrupts_never_land_outside_the_work(debug: Any) -> None:
+    """Work that ends just when its time is up: the program must not see the interruption."""
+    program = debug.program("""
+        n = 0
+        for i in range(3):
+            n += 1  # @here
+    """)
+    program.breakpoints("here")
+    program.start()
+    for _ in range(3):
+        stop = debug.stop_at("here")
+        for round_ in range(60):
+            until_s = time.monotonic() + 0.002 + round_ % 5 * 0.0002
+
+            def work(until_s: float = until_s) -> None:
+                while time.monotonic() < until_s:
+                    pass
+
+            job = debug.job(stop, work, 0.0025)
+            assert job.error is None or isinstance(job.error, Interrupted)
+        debug.engine.resume()
+    program.finish()
+    assert program["n"] == 3
+
+
+def test_work_that_swallows_the_interruption(debug: Any) -> None:
+    program = debug.program("x = 1  # @here\ny = 2\n")
+    program.breakpoints("here")
+    program.start()
+    stop = debug.stop_at("here")
+
+    def stubborn() -> str:
+        try:
+            while True:
+                pass
+        except BaseException:
+            return "swallowed"
+
+    assert debug.job(stop, stubborn, 0.02).result == "swallowed"
+    assert debug.evaluate(stop, "1 + 1") == 2
+    debug.engine.resume()
+    program.finish()
+
+
+def test_thread_events_names_and_ids(debug: Any) -> None:
+    program = debug.program("""
+        import threading
+        def work():
+            x = 1  # @here
+        for name in ("one", "two"):
+            t = threading.Thread(target=work, name=name)
+            t.start(); t.join()
+    """)
+    program.breakpoints("here")
+    program.start(name="starter")
+    first = debug.stop_at("here")
+    assert {"one", "starter"} == {t.name for t in debug.engine.threads()}
+    debug.engine.resume()
+    second = debug.stop_at("here")
+    assert second.thread_id > first.thread_id, "an id is never used again"
+    debug.engine.resume()
+    program.finish()
+    until(lambda: len(debug.recorder.of("thread_exited")) == 3)
+    started = {name: number for number, name in debug.recorder.of("thread_started")}
+    assert started["one"] == first.thread_id
+    assert started["two"] == second.thread_id
+    assert sorted(debug.recorder.of("thread_exited")) == sorted(debug.recorder.of("thread_started"))
+
+
+def test_raw_threads_are_listed(debug: Any) -> None:
+    program = debug.program("""
+        import _thread
+        def raw():
+            x = 1  # @here
+            done.release()
+        done = _thread.allocate_lock()
+        done.acquire()
+        _thread.start_new_thread(raw, ())
+        done.acquire()
+    """)
+    program.breakpoints("here")
+    program.start()
+    stop = debug.stop_at("here")
+    info = next(t for t in debug.engine.threads() if t.id == stop.thread_id)
+    assert info.name.startswith("Thread")
+    debug.engine.resume()
+    program.finish()
+
+
+def test_many_waiting_threads(debug: Any) -> None:
+    program = debug.program("""
+        import threading
+        event = threading.Event()
+        def work():
+            event.wait()
+        threads = [threading.Thread(target=work) for _ in range(200)]
+        for t in threads: t.start()
+        x = 1  # @here
+        event.set()
+        for t in threads: t.join()
+    """)
+    program.breakpoints("here")
+    program.start()
+    debug.stop_at("here")
+    begun = time.perf_counter()
+    threads = debug.engine.threads()
+    assert len(threads) == 201
+    for thread in threads:
+        entries, _ = debug.engine.stack(thread.id)
+        assert entries
+    assert time.perf_counter() - begun < 1.0
+    debug.engine.resume()
+    program.finish()
+
+
+def test_blocked_threads_come_back_and_park(debug: Any) -> None:
+    program = debug.program("""
+        import threading
+        event = threading.Event()
+        after = []
+        def work():
+            event.wait()
+            after.append(1)
+        t = threading.Thread(target=work, name="waiter")
+        t.start()
+        x = 1  # @here
+        t.join()
+    """)
+    program.breakpoints("here")
+    program.start()
+    stop = debug.stop_at("here")
+    until(lambda: states(debug)["waiter"] is ThreadState.BLOCKED)
+    debug.do(stop, lambda: time.sleep(0.05))  # let the sweep settle
+    debug.do(stop, program["event"].set)
+    until(lambda: states(debug)["waiter"] is ThreadState.STOPPED)
+    assert program["after"] == []
+    debug.engine.resume()
+    program.finish()
+    assert program["after"] == [1]
+
+
+def test_break_here(debug: Any) -> None:
+    import sys
+
+    program = debug.program("""
+        def f():
+            x = 1
+            stop_me()  # @call
+            return x  # @next
+        f()
+    """)
+    program.namespace["stop_me"] = lambda: debug.engine.break_here(sys._getframe(1))
+    program.start()
+    stop = debug.stop_at("call")
+    assert stop.reason is StopReason.BREAKPOINT
+    assert debug.evaluate(stop, "x") == 1
+    assert debug.step(stop, StepKind.OVER) == "next"
+    debug.engine.resume()
+    program.finish()
+
+
+def test_stop_on_entry(debug: Any) -> None:
+    program = debug.program("""
+        import os  # @first
+        x = 1  # @second
+    """)
+    code = compile(program.source, str(program.path), "exec")
+    debug.engine.stop_on_entry(code)
+    program.namespace["code"] = code
+    program.start("exec(code, globals())")
+    stop = debug.stop_at("first")
+    assert stop.reason is StopReason.ENTRY
+    assert debug.step(stop, StepKind.OVER) == "second"
+    debug.engine.resume()
+    program.finish()
+
+
+def test_debugger_id_taken_by_another(debug: Any) -> None:
+    import sys
+
+    debug.engine.detach()
+    sys.monitoring.use_tool_id(0, "another")
+    try:
+        warning = debug.engine.attach()
+        assert "another" in warning
+        program = debug.program("x = 1  # @here\ny = 2  # @next\n")
+        program.breakpoints("here")
+        program.start()
+        stop = debug.stop_at("here")
+        assert debug.step(stop, StepKind.OVER) == "next"
+        debug.engine.resume()
+        program.finish()
+    finally:
+        sys.monitoring.free_tool_id(0)
+
+
+def test_no_tool_id_left(debug: Any) -> None:
+    import sys
+
+    debug.engine.detach()
+    taken = [number for number in range(5) if sys.monitoring.get_tool(number) is None]
+    for number in taken:
+        sys.monitoring.use_tool_id(number, f"tool {number}")
+    try:
+        with pytest.raises(RuntimeError, match="tool 0"):
+            debug.engine.attach()
+        assert not debug.engine.attached
+        assert sys.monitoring.get_tool(5) is None
+    finally:
+        for number in taken:
+            sys.monitoring.free_tool_id(number)
+    assert debug.engine.attach() is None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_fork_while_attached_and_while_stopped(debug: Any) -> None:
+    program = debug.program("""
+        import os
+        def child():
+            x = 1  # @inside
+            os._exit(7)
+        def fork():
+            pid = os.fork()
+            if not pid:
+                child()
+            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        def main():
+            y = fork()  # @here
+            return y
+    """)
+    program.load()
+    program.breakpoints("inside", "here")
+    program.start("status = main()")
+    stop = debug.stop_at("here")
+    assert debug.evaluate(stop, "fork()") == 7, "a child forked by a job"
+    debug.engine.resume()
+    program.finish()
+    assert program["status"] == 7
+    debug.no_more_stops()
