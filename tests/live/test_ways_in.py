@@ -247,16 +247,20 @@ def test_another_user_of_the_machine_is_nobody_here(program: Write) -> None:
     target = program(COUNTING)
     with process("--listen", "0", "app.py", cwd=target.folder) as debuggee:
         port = listening_port(debuggee)
-        stranger = (
-            "import os, socket, json; os.setuid(65534);"
-            f"s = socket.socket(); s.connect(('127.0.0.1', {port}));"
-            "[s.sendall(b'Content-Length: %d\\r\\n\\r\\n%b' % (len(b), b)) for b in"
-            ' (b\'{"seq":1,"type":"request","command":"initialize"}\','
-            ' b\'{"seq":2,"type":"request","command":"attach"}\')];'
-            "f = s.makefile('rb'); t = b'';"
-            "\nwhile b'\"attach\"' not in t: t += f.readline()"
-            "\nprint(t.decode().splitlines()[-1])"
-        )
+        stranger = f"""\
+import os, socket
+os.setuid(65534)
+s = socket.socket()
+s.settimeout(5)
+s.connect(("127.0.0.1", {port}))
+for seq, command in (1, "initialize"), (2, "attach"):
+    body = b'{{"seq":%d,"type":"request","command":"%s"}}' % (seq, command.encode())
+    s.sendall(b"Content-Length: %d\\r\\n\\r\\n%b" % (len(body), body))
+text = b""
+while b'"request_seq":2' not in text and b"initialized" not in text:
+    text += s.recv(4096)
+print(text.decode())
+"""
         done = run([sys.executable, "-c", stranger], cwd=Path("/"))
         assert "another user" in done.stdout, done
 
