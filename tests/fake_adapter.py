@@ -141,6 +141,9 @@ class FakeAdapter:
                 self.replies.append(message)
                 self._changed.notify_all()
             return
+        with self._changed:
+            self.requests.append(message)
+            self._changed.notify_all()
         command, arguments = message["command"], arguments_of(message)
         do = self.answers.get(command) or getattr(self, f"do_{command}", None)
         after: Callable[[], None] | None = None
@@ -163,9 +166,6 @@ class FakeAdapter:
         except DapError as error:
             failure = error
             self._send(lambda seq: error_response(seq, message, failure))
-        with self._changed:
-            self.requests.append(message)
-            self._changed.notify_all()
         if after is not None:
             after()
         if command == "configurationDone" and self.start is not None:

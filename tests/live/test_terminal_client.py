@@ -251,8 +251,13 @@ def test_ctrl_c_pauses_and_the_program_goes_on(tmp_path: Path, terminal_settings
         terminal.type("p [done] * 2\n")
         terminal.expect("[True, True]")
         terminal.expect("(remora)")
-        terminal.type("\x03")
-        terminal.expect("`q` leaves")
+        try:
+            terminal.type("\x03")
+            terminal.expect("`q` leaves", timeout_s=3)
+        except AssertionError:
+            # CPython's input() prints the prompt, then reads; a signal in between waits for the next one.
+            terminal.type("\x03")
+            terminal.expect("`q` leaves")
         terminal.expect("(remora)")
         terminal.type("c\n")
         terminal.expect("done")

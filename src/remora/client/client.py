@@ -41,10 +41,13 @@ _MAX_HISTORY = 60
 class Pending:
     """A request under way."""
 
-    def __init__(self, client: Client, seq: int, command: str) -> None:
+    def __init__(
+        self, client: Client, seq: int, command: str, on_done: Callable[[], None] | None = None
+    ) -> None:
         self._client = client
         self.seq = seq
         self.command = command
+        self.on_done = on_done
         self._response: Body | None = None
 
     @property
@@ -141,10 +144,20 @@ class Client:
 
     # Requests
 
-    def send(self, command: str, arguments: Mapping[str, Any] | None = None) -> Pending:
-        """Send a request and don't wait. Disconnected."""
+    def send(
+        self,
+        command: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        on_done: Callable[[], None] | None = None,
+    ) -> Pending:
+        """Send a request and don't wait. Disconnected.
+
+        `on_done` is called on the reader thread when `result` need not wait any more: answered, or
+        the connection is gone.
+        """
         with self._writing:
-            pending = Pending(self, self._next_seq(), command)
+            pending = Pending(self, self._next_seq(), command, on_done)
             with self._changed:
                 if self._end is not None:
                     raise Disconnected(f"cannot send '{command}': {self._end}")
@@ -280,13 +293,18 @@ class Client:
         with self._changed:
             if self._end is None:
                 self._end = why
+            lost = list(self._pending.values())
             self._pending.clear()
             self._changed.notify_all()
+        for pending in lost:
+            if pending.on_done is not None:
+                pending.on_done()
 
     def _take(self, message: Body) -> None:
         kind = message.get("type")
         body = message.get("body")
         name = message.get("event")
+        pending = None
         with self._changed:
             self._history.append(("<-", message))
             if kind == "response":
@@ -298,6 +316,8 @@ class Client:
                 queue = self._unclaimed.setdefault(name, collections.deque(maxlen=_MAX_EVENTS))
                 queue.append(body if isinstance(body, dict) else {})
             self._changed.notify_all()
+        if pending is not None and pending.on_done is not None:
+            pending.on_done()
         if kind == "event" and self.on_event is not None and isinstance(name, str):
             try:
                 self.on_event(name, body if isinstance(body, dict) else {})

@@ -23,8 +23,6 @@ from remora.terminal.target import Target
 
 Body = dict[str, Any]
 
-#: evaluating runs the person's code, which may take any time; Ctrl-C ends the wait
-FOREVER_S = 10.0**8
 _FRAMES_AT_ONCE = 50
 # The program has said goodbye; what is left are its exit handlers and threads.
 _EXIT_GRACE_S = 30.0
@@ -69,7 +67,7 @@ class Debugger:
         self._program: Program | None = None
         self._inbox: queue.SimpleQueue[tuple[str, Body] | _Happened] = queue.SimpleQueue()
         self._interruptible = False
-        self._interrupted = False
+        self._asking: queue.SimpleQueue[bool] | None = None
 
     # Starting and ending
 
@@ -116,11 +114,10 @@ class Debugger:
             return
         self.send_filters()
         self.state = State.RUNNING
-        with self.interruptible():
-            try:
-                self.session.configuration_done()
-            except ClientError as error:
-                raise CommandError(str(error)) from error
+        try:
+            self.session.configuration_done()
+        except ClientError as error:
+            raise CommandError(str(error)) from error
 
     def send_filters(self) -> None:
         """Tell the adapter which exceptions stop. CommandError."""
@@ -178,20 +175,19 @@ class Debugger:
         return {"processId": self._program.process.pid}
 
     def on_interrupt(self, number: int, frame: object) -> None:
-        """Handle SIGINT: interrupt where it is harmless, else leave word for `wait`."""
+        """Handle SIGINT: interrupt where it is harmless, else leave word for who waits."""
         if self._interruptible:
             raise KeyboardInterrupt
-        self._interrupted = True
-        self._inbox.put(_Happened.INTERRUPT)
+        if self._asking is not None:
+            self._asking.put(False)
+        else:
+            self._inbox.put(_Happened.INTERRUPT)
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
         """Let Ctrl-C raise KeyboardInterrupt inside."""
         before, self._interruptible = self._interruptible, True
         try:
-            if self._interrupted:  # a moment too early
-                self._interrupted = False
-                raise KeyboardInterrupt
             yield
         finally:
             self._interruptible = before
@@ -230,7 +226,6 @@ class Debugger:
         with self._typing_goes_to_the_program():
             while self.state is State.RUNNING:
                 happened = self._inbox.get()
-                self._interrupted = False
                 if happened is not _Happened.INTERRUPT:
                     self._take(happened)
                 elif interrupts:
@@ -304,18 +299,26 @@ class Debugger:
 
     # Looking
 
-    def ask(self, command: str, arguments: Body, *, timeout_s: float = FOREVER_S) -> Body:
-        """Send a request; Ctrl-C ends the wait. CommandError."""
-        pending = self.session.client.send(command, arguments)
+    def ask(self, command: str, arguments: Body) -> Body:
+        """Send a request and wait as long as it takes: it may run the person's code. Ctrl-C ends the wait.
+
+        CommandError.
+        """
+        client = self.session.client
+        # A queue and no exception out of the handler: that could strike while a lock is being taken.
+        answered: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._asking = answered
         try:
-            with self.interruptible():
-                return pending.result(timeout_s)
-        except KeyboardInterrupt:
-            if self.capabilities.get("supportsCancelRequest"):
-                self.session.client.send("cancel", {"requestId": pending.seq})
-            raise CommandError("interrupted") from None
+            pending = client.send(command, arguments, on_done=lambda: answered.put(True))
+            if not answered.get():
+                if self.capabilities.get("supportsCancelRequest"):
+                    client.send("cancel", {"requestId": pending.seq})
+                raise CommandError("interrupted")
+            return pending.result(0)
         except ClientError as error:
             raise CommandError(str(error)) from error
+        finally:
+            self._asking = None
 
     def need_stop(self) -> None:
         """Make sure that there is a stop to look at. CommandError."""

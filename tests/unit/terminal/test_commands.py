@@ -373,7 +373,7 @@ def test_ctrl_c_pauses_and_twice_gives_up(toy) -> None:
             return {}, lambda: os.kill(os.getpid(), signal.SIGINT)
 
         def pause(arguments):
-            if adapter.commands().count("pause") == 0:
+            if adapter.commands().count("pause") == 1:
                 return None, lambda: adapter.stop("pause", 3)
             return None, lambda: os.kill(os.getpid(), signal.SIGINT)  # it does not stop, and is asked again
 
