@@ -41,7 +41,13 @@ BANNED_IN_DEBUGGEE = {"asyncio", "logging", "dataclasses", "inspect", "typing"}
 MAY_USE_LIBRARIES = {"terminal", "integrations"}
 
 # Arrows that break the table, each with its reason. "importer module -> imported module".
-EXCEPTIONS: dict[tuple[str, str], str] = {}
+EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("remora.cli.debuggee", "remora.agent.join"): "this process becomes the debuggee",
+    (
+        "remora.cli.debuggee",
+        "remora.agent.run",
+    ): "and this is its main program; the API has no need of that",
+}
 
 
 class Import(NamedTuple):

@@ -56,12 +56,11 @@ def run(arguments: list[str]) -> int:
             )
         service.adapter_on_stdio(log=log)
         return 0
-    from remora.dap.errors import DapError
     from remora.hub import listeners
 
     try:
         sockets = listeners.listen(host, port)
-    except DapError as error:
+    except listeners.CannotListen as error:
         raise UsageError(f"adapter: {error.text}") from None
     token = os.environ.pop("REMORA_TOKEN", None) or None
     shown_host, shown_port = sockets[0].getsockname()[:2]

@@ -12,8 +12,12 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 BACKLOG = 128
 
 
+class CannotListen(UsageError):
+    """The address cannot be had; the text says why and what to do."""
+
+
 def listen(host: str, port: int) -> list[socket.socket]:
-    """Bind `host`:`port` (0: any free one) and listen. Raise UsageError, with what to do, if that fails.
+    """Bind `host`:`port` (0: any free one) and listen. Raise CannotListen if that fails.
 
     A loopback name binds both families where both exist: clients that dial `localhost` try either first.
     """
@@ -31,7 +35,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
                 continue
             return [v4]  # no IPv6 here, or its loopback port is someone else's: IPv4 is what was asked for
         return [v4, v6]
-    raise UsageError(f"found no port that is free on both loopback addresses: {last}")
+    raise CannotListen(f"found no port that is free on both loopback addresses: {last}")
 
 
 def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
@@ -40,7 +44,7 @@ def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
-        raise UsageError(f"cannot listen on {host}: {error.strerror or error}") from None
+        raise CannotListen(f"cannot listen on {host}: {error.strerror or error}") from None
     family, _, _, _, address = found[0]
     return family, (str(address[0]), int(address[1]))
 
@@ -51,7 +55,9 @@ def _listen(family: socket.AddressFamily, address: tuple[str, int], *, raw: bool
     except OSError:
         if raw:
             raise
-        raise UsageError(f"cannot listen on {address[0]}: this machine has no such address family") from None
+        raise CannotListen(
+            f"cannot listen on {address[0]}: this machine has no such address family"
+        ) from None
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
@@ -62,7 +68,7 @@ def _listen(family: socket.AddressFamily, address: tuple[str, int], *, raw: bool
         made.close()
         if raw:
             raise
-        raise UsageError(why_not(address[0], address[1], error)) from None
+        raise CannotListen(why_not(address[0], address[1], error)) from None
     made.setblocking(False)
     return made
 
