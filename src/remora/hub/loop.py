@@ -53,8 +53,15 @@ class _NoLogger:
         return lambda *args, **kwargs: False
 
 
+def _is_coroutine_function(function: Any) -> bool:
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return code is not None and bool(code.co_flags & 0x80)  # inspect.CO_COROUTINE
+
+
 def _stand_ins() -> list[_StandIn]:
     inspect, traceback, subprocess, logging = map(_StandIn, ("inspect", "traceback", "subprocess", "logging"))
+    # Asked of every signal handler.
+    inspect.__dict__["iscoroutinefunction"] = _is_coroutine_function
     # The C half of asyncio takes this one function when it is initialised.
     traceback.__dict__["extract_stack"] = traceback._deferred("extract_stack")
     # Defaults of parameters.
