@@ -123,7 +123,9 @@ class App:
             return
         for text in split_commands(line):
             self._notice()
-            name, argument = parse_command(text, self._names)
+            # `exit()`, evaluated, would end the program in the middle of a stop.
+            leaving = text in ("exit()", "quit()")
+            name, argument = ("quit", "") if leaving else parse_command(text, self._names)
             if name:
                 found = self._commands[name]
                 # `list` again goes on where it ended; the others are done the same way.
@@ -163,17 +165,17 @@ class App:
         debugger = self.debugger
         if not stopped or debugger.stop is None:
             return
-        hit = debugger.breakpoints.hit(debugger.stop.breakpoint_ids)
+        hit = [each for each in debugger.breakpoints.hit(debugger.stop.breakpoint_ids) if each.number > 0]
         for each in hit:
             each.hits += 1
-            if each.temporary and each.number > 0:
+            if each.temporary:
                 debugger.breakpoints.remove(each)
                 debugger.send_breakpoints(each)
         lines = [line for each in hit for line in each.commands]
         if "silent" not in lines:
-            report.say_stop(debugger)
+            report.say_stop(debugger, hit)
             for each in hit:
-                if each.temporary and each.number > 0:
+                if each.temporary:
                     self.screen.say(f"Deleted breakpoint {each.number} at {each.where}")
         say_displays(self)
         for line in lines:

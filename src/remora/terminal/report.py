@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from remora.terminal.breakpoints import Breakpoint
 from remora.terminal.debugger import CommandError, Debugger
 
 Body = dict[str, Any]
@@ -14,7 +15,6 @@ _REASONS = {
     "exception": "",  # said with the exception
     "entry": "",
     "step": "",
-    "breakpoint": "Breakpoint.",
     "goto": "",
 }
 
@@ -49,18 +49,17 @@ def say_place(debugger: Debugger) -> None:
         debugger.screen.say(line)
 
 
-def say_stop(debugger: Debugger) -> None:
-    """Show why and where the program has stopped."""
+def say_stop(debugger: Debugger, hit: list[Breakpoint]) -> None:
+    """Show why and where the program has stopped; `hit` are the person's breakpoints that did it."""
     stop = debugger.stop
     if stop is None:
         return
     say, style = debugger.screen.say, debugger.screen.style
-    hit = [each for each in debugger.breakpoints.hit(stop.breakpoint_ids) if each.number > 0]
     if stop.reason == "exception":
         say(style(exception_text(debugger), "red"))
     elif hit:
         say(style(f"Breakpoint {', '.join(str(each.number) for each in hit)}.", "bold"))
-    elif stop.reason == "breakpoint" and not debugger.breakpoints.hit(stop.breakpoint_ids):
+    elif stop.reason == "breakpoint":
         say(style("Breakpoint in the program.", "bold"))
     elif reason := _REASONS.get(stop.reason, f"Stopped: {stop.reason}."):
         say(style(reason, "bold"))

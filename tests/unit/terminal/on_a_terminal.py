@@ -67,7 +67,9 @@ class Terminal:
         """Wait until `wanted` appears behind what was expected before; return what came up to it."""
         deadline = time.monotonic() + timeout_s
         while (at := self.text.find(wanted, self._seen)) < 0:
-            assert self._read(deadline), f"no {wanted!r}; this is what came:\n{self.text[self._seen :]}"
+            assert self._read(deadline), (
+                f"no {wanted!r} after:\n{self.text[: self._seen]}\n---- but:\n{self.text[self._seen :]}"
+            )
         came = self.text[self._seen : at]
         self._seen = at + len(wanted)
         return came

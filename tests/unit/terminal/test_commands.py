@@ -25,6 +25,7 @@ def test_it_stops_at_the_first_line_and_ends_with_the_programs_code(toy) -> None
 
 
 def test_quit_ends_the_program(toy) -> None:
+    assert toy.run("exit()")[2].adapter.commands()[-1] == "disconnect"
     _, code, target = toy.run("q")
     assert code == 0
     assert target.adapter.arguments("disconnect") == {"terminateDebuggee": True}
@@ -62,7 +63,7 @@ def test_an_adapter_that_binds_functions_is_asked_to(toy) -> None:
 def test_a_temporary_breakpoint_stops_once(toy) -> None:
     text, _, target = toy.run("tbreak 5", "c", "b")
     assert "Temporary breakpoint 1 at toy.py:5" in text
-    assert "Deleted breakpoint 1 at toy.py:5" in text
+    assert "Breakpoint 1.\n> toy.py(5)work()\n-> one = 1\nDeleted breakpoint 1 at toy.py:5" in text
     assert "There are no breakpoints." in text
     assert target.adapter.breakpoints[toy.path] == []
 
@@ -175,6 +176,7 @@ def test_until(toy) -> None:
     ]
     assert sent == [[{"line": 6}], []]
     assert "*** line 2 is not behind line" in text
+    assert "Breakpoint" not in text
 
 
 def test_step_counts_and_repetition(toy) -> None:

@@ -78,8 +78,10 @@ def _run_to(app: App, path: str, line: int, depth: int) -> bool:
         while debugger.go("stepOut"):
             stop = debugger.stop
             # In a deeper frame of a recursion: not ours.
-            ours = stop is not None and stop.breakpoint_ids == [mark.id] and mark.id is not None
-            if not ours or debugger.total_frames() <= depth:
+            if stop is None or mark.id is None or stop.breakpoint_ids != [mark.id]:
+                break
+            if debugger.total_frames() <= depth:
+                stop.reason = "step"  # asked for, and no breakpoint of the person's
                 break
     finally:
         debugger.breakpoints.remove(mark)
