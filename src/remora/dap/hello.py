@@ -69,6 +69,8 @@ if TYPE_CHECKING:
         startMethod: Literal["listen", "connect", "launch"]
         # True when the program waits (wait_for_client, launch) and runs no line of its own yet.
         waiting: bool
+        # Where it was started: what a relative remoteRoot means.
+        cwd: NotRequired[str]
 
 
 HELLO = "remoraHello"

@@ -12,8 +12,6 @@ output, `exited` if the exit code is known, `terminated`.
 
 from __future__ import annotations
 
-import os
-
 from remora.dap.errors import DEBUGGEE_GONE, DapError
 from remora.dap.messages import arguments_of, error_response, request
 from remora.dap.paths import POSIX, TO_CLIENT, TO_DEBUGGEE, mapping_from, translate
@@ -394,9 +392,4 @@ class Session:
 
     def _cwd(self) -> str | None:
         cwd = self.hello.get("cwd")
-        if isinstance(cwd, str):
-            return cwd
-        try:
-            return os.readlink(f"/proc/{self.pid}/cwd")
-        except OSError:
-            return None
+        return cwd if isinstance(cwd, str) and cwd else None
