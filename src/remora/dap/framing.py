@@ -35,6 +35,7 @@ BODY = "body"  # well framed, but not UTF-8, not JSON, or no object
 _HTTP_METHODS = (
     b"GET ", b"POST ", b"PUT ", b"HEAD ", b"OPTIONS ", b"DELETE ", b"CONNECT ", b"PATCH ", b"TRACE ", b"PRI ",
 )  # fmt: skip
+_USUAL = b"Content-Length: "
 _LONGEST_METHOD = max(len(method) for method in _HTTP_METHODS)
 
 
@@ -124,8 +125,12 @@ class Decoder:
             if len(buffer) > self._max_header_bytes:
                 raise FramingError(f"the header is longer than {self._max_header_bytes} bytes", HEADER)
             return False
-        self._check_start()
-        size = _parse_header(bytes(buffer[:end]))
+        # What nearly every peer sends; the rest is looked at closely.
+        if buffer.startswith(_USUAL) and buffer[len(_USUAL) : end].isdigit() and end < 36:
+            size = int(buffer[len(_USUAL) : end])
+        else:
+            self._check_start()
+            size = _parse_header(bytes(buffer[:end]))
         if size > self._max_body_bytes:
             raise FramingError(
                 f"a message of {size} bytes is announced; the limit is {self._max_body_bytes}", TOO_LARGE

@@ -320,17 +320,25 @@ _UNQUOTED = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123
 
 
 def _quote(path: str) -> str:
-    data = path.encode("utf-8", "surrogateescape")
+    data = _bytes(path)
     return "".join(chr(byte) if byte in _UNQUOTED else f"%{byte:02X}" for byte in data)
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        # A POSIX name that is no UTF-8 is such a string in Python, and goes back to its bytes.
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
 
 
 def _unquote(text: str) -> str:
     head, *parts = text.split("%")
-    data = head.encode("utf-8", "surrogateescape")
+    data = _bytes(head)
     for part in parts:
         digits, rest = part[:2], part[2:]
         if len(digits) == 2 and all(digit in "0123456789abcdefABCDEF" for digit in digits):
-            data += bytes((int(digits, 16),)) + rest.encode("utf-8", "surrogateescape")
+            data += bytes((int(digits, 16),)) + _bytes(rest)
         else:
-            data += b"%" + part.encode("utf-8", "surrogateescape")
+            data += b"%" + _bytes(part)
     return data.decode("utf-8", "surrogateescape")
