@@ -91,6 +91,9 @@ class Session:
         self._exit_code: int | None = None
         self._exit_known = False
         self._ending = False
+        # True once the client said so: until then a launched program has run no line of its own.
+        self._configured = False
+        self._gone = "it has ended"
         self._ended_cleanly = False
         self._when_ended: list[Callable[[], None]] = []
 
@@ -125,10 +128,12 @@ class Session:
             client.answer(message)
             self._terminate(GENTLY_S)
         elif self._agent is None or self.ended:
-            client.fail(message, DEBUGGEE_GONE(reason="it has ended"))
+            client.fail(message, DEBUGGEE_GONE(reason=self._gone))
         elif command == "cancel":
             self._cancel(client, message)
         else:
+            if command == "configurationDone":
+                self._configured = True
             if self._mapping is not None:
                 message = translate(message, self._mapping, TO_DEBUGGEE)
             self._ask(command, message.get("arguments"), message)
@@ -275,6 +280,8 @@ class Session:
         if program is None:
             return
         self._ending = True
+        if not self._configured:
+            gently_s = 0.0  # there is nothing to tidy up, only a traceback of ours to be seen
         if self._agent is None or gently_s == 0 or self._detaching:
             program.end(gently_s=gently_s)
             return
@@ -364,7 +371,15 @@ class Session:
             if not self._ended_cleanly and not self._exit_known and self.client is not None:
                 self.client.note(f"the debuggee is gone: {reason}")
             self._end()
-        # Otherwise its process still runs, or the kernel's word is on its way: only that ends the session.
+            return
+        # Its process still runs, or the kernel's word is on its way: only that ends the session.
+        self._gone = f"{reason}; its process runs on" if not self._ended_cleanly else self._gone
+
+        def say() -> None:
+            if self._program is not None and self.client is not None and not self._ending:
+                self.client.note(f"the program can no longer be debugged: {reason}")
+
+        self._later(GOODBYE_S, say)
 
     def _end(self) -> None:
         if self.ended:

@@ -199,6 +199,27 @@ def test_disconnect_ends_what_was_launched(launched: Scene) -> None:
     assert launched.connection.names() == ["exited", "terminated", "disconnect!"]
 
 
+def test_what_has_not_begun_is_not_asked_to_end() -> None:
+    scene = Scene(launched=True)
+    assert scene.program is not None
+    scene.ask("initialize")
+    scene.ask("launch", {"code": "1"})
+    scene.agent_says("initialized")
+    scene.ask("disconnect")
+    assert scene.program.ended == [0.0]
+
+
+def test_a_program_that_replaces_itself_runs_on_undebugged(launched: Scene) -> None:
+    launched.agent_breaks()
+    launched.timers.fire()
+    assert launched.connection.names() == ["output"]
+    launched.ask("threads")
+    assert "runs on" in launched.connection.take()[0]["message"]
+    launched.session.program_output("stdout", "from the new program")
+    launched.session.program_exited(0)
+    assert launched.connection.names() == ["output", "exited", "terminated"]
+
+
 def test_disconnect_may_leave_what_was_launched(launched: Scene) -> None:
     assert launched.program is not None
     launched.ask("disconnect", {"terminateDebuggee": False})
