@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from remora.values import Inspector
 
 
+# What the end of the program waits for the answer to a disconnect that is under way.
+GOODBYE_S = 1.0
 # Loading takes some 20 ms; a machine that needs this long has other worries.
 LOAD_TIMEOUT_S = 5.0
 
@@ -52,6 +54,7 @@ class Agent:
         self.exit_code: int | None = None
         self.holding = False  # a launched program that has not begun
         self.finished = False
+        self.goodbye = _thread.allocate_lock()  # held by the agent thread while it lets a client go
         self.mirror = Mirror(self._mirrored)
         self._engine: Engine | None = None
         self._inspector: Inspector | None = None
@@ -129,6 +132,7 @@ class Agent:
     def configured(self, session: Session) -> None:
         """The client is ready: whoever waited for one goes on."""
         session.ready = True
+        session.send_held()
         if self.options.stop_on_entry and not self.holding:
             self.engine.pause()
         self.holding = False
@@ -227,6 +231,8 @@ class Agent:
         if self.finished:
             return
         self.finished = True
+        if self.goodbye.acquire(timeout=GOODBYE_S):
+            self.goodbye.release()
         session = self.session
         if session is None:
             return

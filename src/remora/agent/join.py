@@ -157,9 +157,17 @@ def _connect_agent(agent: Agent, sock: _socket.socket, secret: str, argv: list[s
         "version": ".".join(map(str, sys.version_info[:3])),
         "startMethod": agent.start_method,  # type: ignore[typeddict-item]
         "waiting": agent.holding,
+        "cwd": _folder(),
     }
     session.transport.send(messages.event(0, HELLO, hello))
     session.transport.start()
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""  # it was removed under the program
 
 
 def _begin(agent: Agent) -> None:
@@ -230,13 +238,15 @@ def _unhook() -> None:
 
 
 def _after_fork() -> None:
-    """In a forked child: run on as if remora had never been there."""
+    """In a forked child: run on as if remora had never been there.
+
+    `breakpoint()` stays ours, which does nothing now: pdb would wait on a stdin the child shares.
+    """
     global _agent, _listening, _lock
     _lock = _thread.allocate_lock()
     agent, _agent, _listening = _agent, None, None
     if agent is None:
         return
-    _unhook()
     atexit.unregister(agent.finish)
     try:
         agent.after_fork()

@@ -88,6 +88,7 @@ class Session:
         self.attached = False
         self.ready = False  # configurationDone: the client sees stops from now on
         self.attach_request: Request | None = None
+        self._held: deque[dict[str, Any]] = deque()
         self.first_line = 1
         self.first_column = 1
         # Which thread a frame or a variable belongs to, until the next resume.
@@ -122,8 +123,9 @@ class Session:
         else:
             self.transport.send(messages.error_response(0, {}, error))
         if not error.recoverable:
-            self.transport.flush(stall_s=0.2)
-            self.transport.close(error.text)
+            self._drop_requests()
+            self.agent.end(self)
+            self.transport.hang_up()
 
     def closed(self, reason: str) -> None:
         self._drop_requests()
@@ -238,7 +240,22 @@ class Session:
             body["text"] = stop.text
         if stop.breakpoint_ids:
             body["hitBreakpointIds"] = list(stop.breakpoint_ids)
-        self.event("stopped", body)
+        if self.ready:
+            self.event("stopped", body)
+            return
+        # The client is still setting its breakpoints; it learns of this when it has done so.
+        self._held.append(body)
+        if self.ready:
+            self.send_held()
+
+    def send_held(self) -> None:
+        """Tell the stops that came before the client was ready. Any thread."""
+        while self._held:
+            try:
+                body = self._held.popleft()
+            except IndexError:
+                return  # another thread has told it
+            self.event("stopped", body)
 
     def resumed(self, thread_id: int | None) -> None:
         if thread_id is None:

@@ -72,6 +72,7 @@ class Transport:
 
     __slots__ = (
         "_blocked",
+        "_deaf",
         "_decoder",
         "_dropped",
         "_lock",
@@ -99,6 +100,7 @@ class Transport:
         self._unsent = b""  # encoded; written but for what `_sent` adds up to
         self._sent: list[int] = []
         self._seq = 0
+        self._deaf = False  # what comes is thrown away
         self._paused = False
         self._blocked = False  # the socket took no more: the agent thread waits for it
         self._stalled = False  # a line has waited in vain: later ones do not
@@ -170,7 +172,7 @@ class Transport:
         waiting.register(self._sock.fileno(), WRITE)
         deadline = _monotonic() + stall_s
         before = (-1, -1)
-        while self.open and (len(self._outbox) > goal or (goal == 0 and self._unsent)):
+        while self.open and (len(self._outbox) > goal or not (goal or self._is_idle())):
             self._blocked = False
             self.drain()
             state = (self._seq, sum(self._sent))
@@ -182,9 +184,19 @@ class Transport:
                 return False
             if self._blocked:
                 waiting.poll(50)
-            elif len(self._outbox) > goal:
+            elif len(self._outbox) > goal or self._lock_is_taken():
                 select.poll().poll(1)  # another thread is writing
         return self.open
+
+    def _is_idle(self) -> bool:
+        """Say whether all is written. What another thread has taken out of the outbox may not be yet."""
+        return not (self._outbox or self._unsent or self._lock_is_taken())
+
+    def _lock_is_taken(self) -> bool:
+        if not self._lock.acquire(False):
+            return True
+        self._lock.release()
+        return False
 
     def _make_room(self) -> bool:
         if self._stalled and len(self._outbox) >= MAX_LINES:
@@ -316,7 +328,7 @@ class Transport:
         if not data:
             self.close("the peer closed the connection")
             return
-        while True:
+        while not self._deaf:
             try:
                 messages, problem = self._decoder.feed(data), None
             except FramingError as error:
@@ -330,6 +342,20 @@ class Transport:
             if not problem.recoverable:
                 return
             data = b""
+
+    def hang_up(self) -> None:
+        """Say no more, and close when the peer does.
+
+        Closing at once, with bytes of the peer's unread, would reset the connection, and the last words
+        would be lost on the way.
+        """
+        self.flush(stall_s=0.2)
+        if self.open:
+            self._deaf = True
+            try:
+                self._sock.shutdown(_socket.SHUT_WR)
+            except OSError as error:
+                self._fail(error)
 
     def _fail(self, error: OSError) -> None:
         reason = f"the connection broke: {error.strerror or error}"

@@ -19,7 +19,7 @@ class RawClient:
         self.sock.settimeout(TIMEOUT_S)
         self.seq = 0
         self.seen: list[dict[str, Any]] = []
-        self._taken = 0
+        self._at = 0  # events up to here have been asked for
         self._decoder = Decoder()
 
     def send(self, command: str, arguments: Any = None) -> int:
@@ -30,9 +30,10 @@ class RawClient:
         self.sock.sendall(encode(message))
         return self.seq
 
-    def receive(self) -> dict[str, Any]:
-        """Return the next message; EOFError at the end of the stream."""
-        while self._taken == len(self.seen):
+    def receive(self) -> None:
+        """Take in at least one more message; EOFError at the end of the stream."""
+        before = len(self.seen)
+        while len(self.seen) == before:
             data = self.sock.recv(1 << 16)
             if not data:
                 raise EOFError
@@ -40,18 +41,16 @@ class RawClient:
                 if message.get("event") != "remoraHello":
                     assert check_message(message) == [], message
                 self.seen.append(message)
-        self._taken += 1
-        return self.seen[self._taken - 1]
 
     def answer(self, seq: int) -> dict[str, Any]:
         """Return the response to a request, seen already or yet to come."""
-        for message in self.seen:
-            if message["type"] == "response" and message["request_seq"] == seq:
-                return message
+        at = 0
         while True:
-            message = self.receive()
-            if message["type"] == "response" and message["request_seq"] == seq:
-                return message
+            for message in self.seen[at:]:
+                if message["type"] == "response" and message["request_seq"] == seq:
+                    return message
+            at = len(self.seen)
+            self.receive()
 
     def request(self, command: str, arguments: Any = None) -> dict[str, Any]:
         """Send a request and return the body of its answer, which must be a success."""
@@ -68,12 +67,15 @@ class RawClient:
         return error
 
     def event(self, name: str) -> dict[str, Any]:
-        """Return the body of the next event of that name, skipping what comes before."""
+        """Return the body of the next event of that name, behind the last one that was asked for."""
         while True:
-            message = self.receive()
-            if message["type"] == "event" and message["event"] == name:
-                body: dict[str, Any] = message["body"]
-                return body
+            while self._at < len(self.seen):
+                message = self.seen[self._at]
+                self._at += 1
+                if message["type"] == "event" and message["event"] == name:
+                    body: dict[str, Any] = message["body"]
+                    return body
+            self.receive()
 
     def attach(self, **arguments: Any) -> int:
         """Do initialize and attach; return the seq of attach, which is answered after configurationDone."""

@@ -68,11 +68,13 @@ def configuration_done(session: Session, request: Request) -> Pending:
 
 def disconnect(session: Session, request: Request) -> Pending:
     terminate_too = request.arguments.get("terminateDebuggee") is True and session.attached
-    session.finish()
-    session.respond(request)
-    if not session.stays:
+    # The program may run to its end as soon as it is let go: it waits for the answer to be out.
+    with session.agent.goodbye:
+        session.finish()
+        session.respond(request)
         session.transport.flush(stall_s=0.5)
-        session.transport.close("the client disconnected")
+        if not session.stays:
+            session.transport.close("the client disconnected")
     if terminate_too:
         session.agent.interrupt_program()
     return PENDING
