@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 
 from benchmarks.figures import Contender, Figure
 
+# debugpy now and then closes a connection that comes early; that is not what is measured.
+ATTEMPTS = 3
+
 
 class Run:
     """How long to measure, and whom."""
@@ -25,7 +28,7 @@ class Run:
     ) -> tuple[dict[Contender, list[T]], dict[Contender, str]]:
         """Call each contender's measure once a round; `once`: those too slow for more than one.
 
-        A contender that fails is left out from then on; the second dict says why.
+        A contender that fails ATTEMPTS times is left out from then on; the second dict says so.
         """
         samples: dict[Contender, list[T]] = {}
         failures: dict[Contender, str] = {}
@@ -35,11 +38,14 @@ class Run:
                     continue
                 if number and contender in once:
                     continue
-                try:
-                    samples.setdefault(contender, []).append(measure())
-                except Exception as error:
-                    failures[contender] = "failed"
-                    print(f"  {contender.value} failed: {type(error).__name__}: {error}", file=sys.stderr)
+                for attempt in range(ATTEMPTS):
+                    try:
+                        samples.setdefault(contender, []).append(measure())
+                        break
+                    except Exception as error:
+                        print(f"  {contender.value} failed: {type(error).__name__}: {error}", file=sys.stderr)
+                        if attempt == ATTEMPTS - 1:
+                            failures[contender] = "failed"
         return samples, failures
 
 
