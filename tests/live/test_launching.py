@@ -294,3 +294,17 @@ def test_python_of_another_version_is_welcome(program: Write) -> None:
     with launched(target, python=[sys.executable, "-S"]) as debugging:
         debugging.start()
         assert debugging.until_exit() == (0, {"stdout": "1\n"})
+
+
+def test_python_too_old_is_said(tmp_path: Path) -> None:
+    old = next((found for minor in (8, 9, 10, 11) if (found := _interpreter(minor))), None)
+    if old is None:
+        pytest.skip("no Python between 3.8 and 3.11 here")
+    assert "remora needs Python 3.12 or newer" in refused(code="1", python=old)
+
+
+def _interpreter(minor: int) -> str | None:
+    for root in (Path("/usr/bin"), *Path.home().glob(f".pyenv/versions/3.{minor}.*/bin")):
+        if (root / f"python3.{minor}").exists():
+            return str(root / f"python3.{minor}")
+    return None

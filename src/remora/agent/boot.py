@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import sys
 
+if sys.version_info < (3, 12):  # noqa: UP036  # a launch names any interpreter; this is what it fails with
+    raise SystemExit("remora needs Python 3.12 or newer, and this is " + sys.version.split()[0])
+
 if not sys.flags.safe_path:
     # Before anything else is imported: a file, in which nothing is found. `run` puts in what the program
     # expects to be there.
