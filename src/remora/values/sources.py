@@ -103,9 +103,13 @@ class Sources:
             return known, NO_FILE if filename.startswith("<") else f"inside {_archive(filename)}"
         linecache = sys.modules.get("linecache")
         if linecache is not None and filename in linecache.cache:
-            lines = linecache.getlines(filename, namespace)
-            if lines:
-                handle = self._by_key[key] = self._add("".join(lines))
+            text = "".join(linecache.getlines(filename, namespace))
+            if text and filename not in _SHARED_NAMES:
+                handle = self._by_key[key] = self._add(text)
+                return handle, NO_FILE
+            if text and _holds(text, code):
+                handle = self._add(text)
+                self._by_code[id(code)] = (code, handle)
                 return handle, NO_FILE
         loader: Any = namespace.get("__loader__")
         spec = namespace.get("__spec__")
@@ -123,6 +127,24 @@ class Sources:
         handle = self._add(lambda: _bytecode(code))
         self._by_code[id(code)] = (code, handle)
         return handle, "bytecode: the text of this code is not known"
+
+
+# All code without a name is called so: what `python -c` put into linecache is not the text of every exec().
+_SHARED_NAMES = ("<string>", "<stdin>")
+
+
+def _holds(text: str, code: CodeType) -> bool:
+    """Whether compiling `text` gives this code object."""
+    try:
+        todo = [compile(text, code.co_filename, "exec", dont_inherit=True)]
+    except (SyntaxError, ValueError):
+        return False
+    while todo:
+        one = todo.pop()
+        if one == code:
+            return True
+        todo.extend(const for const in one.co_consts if type(const) is CODE)
+    return False
 
 
 def _importlib_file(filename: str) -> str | None:
