@@ -86,7 +86,7 @@ def breakpoint() -> None:
 
 
 def debug_this_thread() -> None:
-    """Do nothing: every thread is debugged, one that was not started by `threading` too. Here for old code."""
+    """Do nothing: every thread is debugged, those that `threading` did not start too. Here for old code."""
 
 
 def trace_this_thread(should_trace: bool) -> bool:

@@ -6,8 +6,8 @@
 * `session` is the one session that drives the engine, or None. It is set on the agent thread only and read
   by all: a reader takes it into a local name once.
 
-The engine and the inspector are made on the agent thread right after the start, so that `listen()`
-returns before they are loaded.
+Engine, values and handlers are loaded when the first client comes, so that a process that only listens stays
+small. Where `run` runs the program they are loaded before: later, a file of the program could be in the way.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import _thread
 import os
 import sys
 
-from remora.agent.log import log, log_exception
+from remora.agent.log import log
 from remora.agent.loop import Loop
 from remora.agent.output import Mirror
 from remora.agent.settings import AttachOptions, Settings
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 # What the end of the program waits for the answer to a disconnect that is under way.
 GOODBYE_S = 1.0
-# Loading takes some 20 ms; a machine that needs this long has other worries.
-LOAD_TIMEOUT_S = 5.0
 
 
 class Agent:
@@ -60,8 +58,7 @@ class Agent:
         self._inspector: Inspector | None = None
         self._untraced: set[int] = set()
         self._waiters: list[_thread.LockType] = []
-        self._loaded = _thread.allocate_lock()
-        self._loaded.acquire()
+        self._loading = _thread.RLock()  # guards the making of engine and inspector
         self._dispatch: Handler | None = None
 
     # --- parts
@@ -69,42 +66,38 @@ class Agent:
     @property
     def engine(self) -> Engine:
         if self._engine is None:
-            from remora.engine import Engine
-
-            self._engine = Engine(self)
-            for ident in (self.loop.ident, *self._untraced):
-                self._engine.own_thread(ident)
+            self.load()
+        assert self._engine is not None
         return self._engine
 
     @property
     def inspector(self) -> Inspector:
         if self._inspector is None:
-            from remora.values import Inspector
-
-            self._inspector = Inspector()
+            self.load()
+        assert self._inspector is not None
         return self._inspector
 
     def load(self) -> None:
-        """Load what the first attach will need, while nobody waits for it."""
-        try:
+        """Load what a session needs: engine, values and handlers. Any thread; idempotent."""
+        with self._loading:
+            if self._dispatch is not None:
+                return
             from remora.agent.handlers import dispatch
+            from remora.engine import Engine
+            from remora.values import Inspector
 
+            self._inspector = Inspector()
+            engine = Engine(self)
+            for ident in (self.loop.ident, *self._untraced):
+                engine.own_thread(ident)
+            self._engine = engine
             self._dispatch = dispatch
-            _ = self.engine, self.inspector
-        except Exception as error:
-            log_exception("load", error)
-        self._loaded.release()
-
-    def wait_until_loaded(self) -> None:
-        """Wait for `load`, before sys.path becomes the program's. Main thread, once."""
-        self._loaded.acquire(timeout=LOAD_TIMEOUT_S)
 
     def dispatch(self, session: Session, request: Request) -> dict[str, Any] | Pending | None:
         """Run the handler of a request; raise DapError."""
         if self._dispatch is None:
-            from remora.agent.handlers import dispatch
-
-            self._dispatch = dispatch
+            self.load()
+        assert self._dispatch is not None
         return self._dispatch(session, request)
 
     # --- a session comes and goes (agent thread)

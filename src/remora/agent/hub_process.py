@@ -12,7 +12,6 @@ import json
 import os
 import sys
 
-import remora
 from remora.agent.log import log
 from remora.dap.hello import HUB_ENTRY, HUB_VARIABLE, SESSION_VARIABLE
 
@@ -41,7 +40,8 @@ def start_hub(
     environment = dict(os.environ)
     environment.pop(SESSION_VARIABLE, None)
     environment[HUB_VARIABLE] = json.dumps(start)
-    entry = os.path.join(os.path.dirname(os.path.abspath(remora.__file__)), *HUB_ENTRY)
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    entry = os.path.join(package, *HUB_ENTRY)
     actions: list[Any] = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
     # In two steps, the first out of the way of the second: a descriptor may have another's new number.
     spare = max(*passed, *numbers) + 1

@@ -1,8 +1,7 @@
 """How this process joins a session: listen with a hub, dial a hub, or serve a client in process.
 
 Holds the one agent of the process. The functions are called by user threads (through the facade, the
-command line, or `boot`), and return as soon as the agent is on its way; engine and values load on the
-agent thread meanwhile.
+command line, or `boot`), and return as soon as the agent is on its way.
 """
 
 from __future__ import annotations
@@ -182,7 +181,8 @@ def _begin(agent: Agent) -> None:
         _previous_hook = sys.breakpointhook
         sys.breakpointhook = breakpoint_hook
     agent.loop.start()
-    agent.loop.soon(agent.load)
+    if agent.holding:
+        agent.loop.soon(agent.load)  # a client is there already
 
 
 def stop() -> None:

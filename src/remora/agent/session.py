@@ -28,8 +28,6 @@ from remora.dap.errors import (
     UNKNOWN_THREAD,
 )
 from remora.dap.framing import HTTP
-from remora.engine.engine import NotStopped
-from remora.engine.jobs import Interrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -213,8 +211,11 @@ class Session:
 
     def fail(self, request: Request, error: BaseException) -> None:
         """Answer with an error. One that is not meant for the client is a bug of ours: logged, and said."""
-        if isinstance(error, NotStopped):
-            error = messages.DebuggeeError(str(error), id=NOT_STOPPED.id)
+        if not isinstance(error, messages.DapError):
+            from remora.engine.engine import NotStopped  # late: whoever only listens has no engine yet
+
+            if isinstance(error, NotStopped):
+                error = messages.DebuggeeError(str(error), id=NOT_STOPPED.id)
         if not isinstance(error, messages.DapError):
             log_exception(request.command, error)
             error = INTERNAL(what=f"'{request.command}' failed with {describe(error)}")
@@ -326,6 +327,8 @@ class Session:
         return PENDING
 
     def _translate_error(self, error: BaseException, what: str, timeout_s: float | None) -> BaseException:
+        from remora.engine.jobs import Interrupted
+
         if isinstance(error, Interrupted):
             if self._cancelled or timeout_s is None:
                 return CANCELLED()
