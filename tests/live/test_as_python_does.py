@@ -181,7 +181,7 @@ except KeyboardInterrupt:
     target = program(text)
     debuggee = Debuggee(remora("--listen", free_port(), *target.command_line), cwd=target.folder)
     try:
-        debuggee.wait_for_output("up")
+        debuggee.wait_for_output("up\n")  # the whole line: unbuffered, its end is a write of its own
         debuggee.process.send_signal(signal.SIGINT)
         assert debuggee.exit_code() == 0
         assert debuggee.stdout == "up\ncaught\n"
