@@ -119,7 +119,7 @@ class Session:
         self.wire.result(self._start_seq)
 
     def stopped(self) -> Message:
-        return self.wire.event("stopped")
+        return self.wire.event("stopped", timeout_s=60)
 
     def resume(self, thread_id: int) -> None:
         self.wire.request("continue", {"threadId": thread_id})

@@ -4,7 +4,9 @@ from clock import report
 def fib(n):
     if n < 0:
         return 0  # @cold
-    return n if n < 2 else fib(n - 1) + fib(n - 2)
+    if n < 2:
+        return n
+    return fib(n - 1) + fib(n - 2)
 
 
 def elsewhere():

@@ -13,7 +13,7 @@ def work(n):
 
 
 def eight():
-    threads = [threading.Thread(target=work, args=(12_000,)) for _ in range(8)]
+    threads = [threading.Thread(target=work, args=(60_000,)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

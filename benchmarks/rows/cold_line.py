@@ -15,6 +15,11 @@ WORKLOADS = {
     "exceptions": "exceptions",
     "methods": "methods",
     "tasks": "asyncio",
+    "conditional": "recursion through a one-line if-else",
+}
+NOTES = {
+    "threads": "pdb traces the main thread only",
+    "conditional": "CPython keeps line events at jumps within a line",
 }
 # One pass of the slowest contender takes 150 times the 15 ms of a bare one.
 ENV = {"BENCH_REPEATS": "15", "BENCH_BUDGET_S": "1"}
@@ -46,7 +51,7 @@ def measure(run: Run) -> list[Figure]:
             },
             once=frozenset({Contender.PDB}),
         )
-        note = "pdb traces the main thread only" if name == "threads" else ""
+        note = NOTES.get(name, "")
         figure = ratio_figure(f"breakpoint on a cold line: {label}", samples, 1.05, note)
         figure.failures.update(failures)
         figures.append(figure)

@@ -63,7 +63,7 @@ def measure(run: Run) -> list[Figure]:
     figures = []
     for what, unit, limit, action, once in (
         ("pause of a busy loop", "ms", 5.0, pause_busy, False),
-        ("pause and stack of a thread blocked in C", "ms", 5.0, pause_blocked, False),
+        ("pause and stack of a thread blocked in C", "ms", 50.0, pause_blocked, False),
         ("stacks of 200 waiting threads", "s", 0.3, two_hundred, True),
     ):
         contenders = {Contender.REMORA: lambda action=action: action(Contender.REMORA)}
