@@ -1,4 +1,4 @@
-"""Jumps within a line: CPython never reports those places, so no tool can switch its line events off there."""
+"""Jumps within a line: CPython never reports those places, so no tool can switch its line event off."""
 
 from clock import report
 
