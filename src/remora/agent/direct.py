@@ -13,7 +13,7 @@ import os
 import sys
 from _operator import _compare_digest as compare_digest  # hmac would bring hashlib and OpenSSL
 
-from remora.agent.log import log, log_exception
+from remora.agent.log import log_exception
 from remora.agent.loop import LOST, READ
 from remora.agent.session import Session
 from remora.dap.errors import TOKEN_NEEDED, TOKEN_WRONG, UsageError
@@ -49,7 +49,8 @@ class Door:
     def close(self) -> None:
         """Stop accepting and hang up. On the agent thread."""
         for listener in self._listeners:
-            self._agent.loop.unwatch(listener.fileno())
+            if listener.fileno() >= 0:
+                self._agent.loop.unwatch(listener.fileno())
             listener.close()
         for session in tuple(self.sessions):
             session.transport.flush(stall_s=0.2)
@@ -68,7 +69,7 @@ class Door:
     def _knock(self, listener: _socket.socket, events: int) -> None:
         if events & LOST:
             self._agent.loop.unwatch(listener.fileno())
-            log("the program closed our listening socket")
+            listener.detach()
             return
         try:
             fd, address = listener._accept()  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ import errno
 import json
 import os
 import sys
+import threading  # noqa: F401  the first import, which makes "the main thread", must not be the agent thread's
 import time
 
 from remora.agent.agent import Agent

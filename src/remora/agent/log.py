@@ -27,6 +27,11 @@ def open_log(path: str) -> None:
         os.close(old)
 
 
+def is_on() -> bool:
+    """Say whether there is a log, before making a text for it."""
+    return _fd >= 0
+
+
 def log(text: str) -> None:
     if _fd < 0:
         return

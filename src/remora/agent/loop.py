@@ -7,8 +7,9 @@
 * Time-outs exist only while something runs that has one: an idle agent wakes 0 times per second.
 * `watch`, `change` and `unwatch` are for the agent thread (or before `start`); `soon` and `wake` for any.
 
-A descriptor may vanish under us (a program that daemonises closes them all): then poll says POLLNVAL,
-and its owner is told like of any other hang-up.
+Descriptors may vanish under us (a program that daemonises closes them all) and their numbers become the
+program's own files. Then owners are told LOST: they forget the number, and never read, write or close it. Who
+uses a number asks `identity` first.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Loop:
         "_soon",
         "_timers",
         "_wake_fd",
+        "_wake_identity",
         "_wake_sent",
         "_wake_write_fd",
         "_watched",
@@ -68,12 +70,24 @@ class Loop:
         self._watched: dict[int, Callable[[int], None]] = {}
         self._soon: deque[Callable[[], None]] = deque()
         self._timers: list[Timer] = []
-        self._wake_fd, self._wake_write_fd = _wake_pair()
+        self._make_wake()
         self._wake_sent = False
         self._running = True
         self.flushers: list[Callable[[], None]] = []  # called after each wake-up
         self.ident = 0  # of the agent thread, once it runs
+
+    def _make_wake(self) -> None:
+        self._wake_fd, self._wake_write_fd = _wake_pair()
+        self._wake_identity = identity(self._wake_fd)
         self._poll.register(self._wake_fd, READ)
+
+    def _close_wake(self) -> None:
+        for fd in (self._wake_fd, self._wake_write_fd):
+            try:
+                if identity(fd) == self._wake_identity:
+                    os.close(fd)
+            except OSError as error:
+                log_exception("close", error)
 
     def start(self) -> None:
         self.ident = _thread.start_new_thread(self._run, ())
@@ -127,7 +141,12 @@ class Loop:
         """
         if not self._wake_sent:
             self._wake_sent = True
-            _write_wake(self._wake_write_fd)
+            try:
+                # A program that daemonises closes all descriptors; the number may be its own file's by now.
+                if identity(self._wake_write_fd) == self._wake_identity:
+                    os.write(self._wake_write_fd, b"\0")
+            except OSError as error:
+                log_exception("wake-up", error)
 
     def stop(self) -> None:
         """Let the thread end. Descriptors it watched stay open: they are their owners'."""
@@ -138,16 +157,19 @@ class Loop:
     def abandon(self) -> None:
         """After fork, in the child: there is no agent thread; close what was its own."""
         self._running = False
-        _close_wake(self._wake_fd, self._wake_write_fd)
+        self._close_wake()
 
     def _run(self) -> None:
         self.ident = _get_ident()
         poll = self._poll.poll
         try:
             while self._running:
+                woken = 0
                 for fd, events in poll(self._until_timer() if self._timers else None):
                     if fd == self._wake_fd:
-                        self._woken(events)
+                        # Last: if the program has closed all descriptors, a new one of ours may get the
+                        # number of a socket that is lost too, and must be forgotten first.
+                        woken = events
                         continue
                     ready = self._watched.get(fd)
                     if ready is None:
@@ -156,22 +178,24 @@ class Loop:
                         ready(events)
                     except Exception as error:
                         log_exception("agent loop", error)
+                if woken:
+                    self._woken(woken)
         except BaseException as error:
             log_exception("agent thread ends", error)
             if self._running:
                 raise
         finally:
             log("agent thread ends")
-        _close_wake(self._wake_fd, self._wake_write_fd)
+        self._close_wake()
 
     def _woken(self, events: int) -> None:
-        if events & LOST:
-            # The program closed it. Without a wake-up the thread would be deaf: take a new one.
-            self._poll.unregister(self._wake_fd)
-            self._wake_fd, self._wake_write_fd = _wake_pair()
-            self._poll.register(self._wake_fd, READ)
+        if events & ~READ or not self._wake_is_ours():
+            self._lose_all()
         else:
-            _read_wake(self._wake_fd)
+            try:
+                os.read(self._wake_fd, 4096)
+            except OSError as error:
+                log_exception("wake-up", error)
         # Cleared before looking: whoever appends from now on sends a wake-up of its own.
         self._wake_sent = False
         while self._soon:
@@ -186,55 +210,33 @@ class Loop:
             except Exception as error:
                 log_exception("agent loop", error)
 
-
-if hasattr(os, "eventfd"):
-
-    def _wake_pair() -> tuple[int, int]:
-        fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        return fd, fd
-
-    def _close_wake(read_fd: int, write_fd: int) -> None:
-        _close(read_fd)
-
-    def _write_wake(fd: int) -> None:
+    def _wake_is_ours(self) -> bool:
         try:
-            os.eventfd_write(fd, 1)
-        except OSError as error:
-            log_exception("wake-up", error)
+            return identity(self._wake_fd) == self._wake_identity
+        except OSError:
+            return False
 
-    def _read_wake(fd: int) -> None:
-        try:
-            os.eventfd_read(fd)
-        except OSError as error:
-            log_exception("wake-up", error)
-
-else:
-
-    def _wake_pair() -> tuple[int, int]:
-        read_fd, write_fd = os.pipe()
-        os.set_blocking(read_fd, False)
-        os.set_blocking(write_fd, False)
-        return read_fd, write_fd
-
-    def _close_wake(read_fd: int, write_fd: int) -> None:
-        _close(read_fd)
-        _close(write_fd)
-
-    def _write_wake(fd: int) -> None:
-        try:
-            os.write(fd, b"\0")
-        except OSError as error:
-            log_exception("wake-up", error)
-
-    def _read_wake(fd: int) -> None:
-        try:
-            os.read(fd, 4096)
-        except OSError as error:
-            log_exception("wake-up", error)
+    def _lose_all(self) -> None:
+        """The program has closed our descriptors. Their owners forget them; we need a new wake-up."""
+        log("the program closed our descriptors")
+        self._poll.unregister(self._wake_fd)
+        for ready in tuple(self._watched.values()):
+            try:
+                ready(LOST)
+            except Exception as error:
+                log_exception("agent loop", error)
+        self._make_wake()
 
 
-def _close(fd: int) -> None:
-    try:
-        os.close(fd)
-    except OSError as error:
-        log_exception("close", error)
+def identity(fd: int) -> tuple[int, int]:
+    """Tell the file behind a descriptor, as long as it is open. OSError if it is closed."""
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
+
+
+def _wake_pair() -> tuple[int, int]:
+    # A pipe, not an eventfd: if the program closes both ends, poll says so at once.
+    read_fd, write_fd = os.pipe()
+    os.set_blocking(read_fd, False)
+    os.set_blocking(write_fd, False)
+    return read_fd, write_fd

@@ -62,7 +62,8 @@ class Mirror:
     def _hook(self, original: Callable[[str], Any], category: str) -> Callable[[str], Any]:
         def write(text: str, /) -> Any:
             result = original(text)
-            if self._hooked and type(text) is str and text:
+            if self._hooked and isinstance(text, str) and text:
+                text = "".join((text,))  # the text of a subclass, without running its methods
                 for start in range(0, len(text), CHUNK_CHARS):
                     self._emit(category, text[start : start + CHUNK_CHARS])
             return result

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 from collections import deque
 
-from remora.agent.log import describe, log_exception
+from remora.agent.log import describe, is_on, log, log_exception
 from remora.agent.transport import Transport
 from remora.dap import messages
 from remora.dap.errors import (
@@ -107,6 +107,9 @@ class Session:
         except messages.DapError as error:
             self.transport.send(messages.error_response(0, message, error))
             return
+        if is_on():
+            # Only what it is: arguments may hold a token, or the program's own secrets.
+            log(f"{self.peer} asks {request.command} #{request.seq}")
         if request.command in URGENT:
             self._handle(request)
             return
@@ -207,6 +210,8 @@ class Session:
     # --- answers and events (any thread)
 
     def respond(self, request: Request, body: dict[str, Any] | None = None) -> None:
+        if is_on():
+            log(f"answer to {request.command} #{request.seq}")
         self.transport.send(messages.response(0, request.message, body))
 
     def fail(self, request: Request, error: BaseException) -> None:
@@ -219,6 +224,8 @@ class Session:
         if not isinstance(error, messages.DapError):
             log_exception(request.command, error)
             error = INTERNAL(what=f"'{request.command}' failed with {describe(error)}")
+        if is_on():
+            log(f"refusal of {request.command} #{request.seq}")
         self.transport.send(messages.error_response(0, request.message, error))
 
     def event(self, name: str, body: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ import time
 from collections import deque
 
 from remora.agent.log import log, log_exception
-from remora.agent.loop import LOST, READ, WRITE
+from remora.agent.loop import LOST, READ, WRITE, identity
 from remora.dap.framing import Decoder, FramingError, encode
 
 TYPE_CHECKING = False
@@ -75,6 +75,7 @@ class Transport:
         "_deaf",
         "_decoder",
         "_dropped",
+        "_identity",
         "_lock",
         "_loop",
         "_outbox",
@@ -92,6 +93,7 @@ class Transport:
     def __init__(self, sock: _socket.socket, loop: Loop, receiver: Receiver) -> None:
         sock.setblocking(False)
         self._sock = sock
+        self._identity = identity(sock.fileno())
         self._loop = loop
         self._receiver = receiver
         self._decoder = Decoder()
@@ -220,6 +222,9 @@ class Transport:
             if done == len(self._unsent):
                 self._unsent, self._sent = b"", []
                 continue
+            if not self._is_ours():
+                self._fail(None)
+                return
             view = memoryview(self._unsent)[done:]
             try:
                 # extend() and map() are C: the count is recorded even if a signal handler raises
@@ -307,8 +312,8 @@ class Transport:
             self._loop.change(self._sock.fileno(), events)
 
     def _ready(self, events: int) -> None:
-        if events & LOST:
-            self._lost("the program closed the descriptor")
+        if events & LOST or not self._is_ours():
+            self._lost()
             return
         if events & WRITE:
             self._blocked = False
@@ -357,22 +362,37 @@ class Transport:
             except OSError as error:
                 self._fail(error)
 
-    def _fail(self, error: OSError) -> None:
-        reason = f"the connection broke: {error.strerror or error}"
+    def _is_ours(self) -> bool:
+        """Say whether the descriptor is still the one we were given."""
+        try:
+            return identity(self._sock.fileno()) == self._identity
+        except OSError:
+            return False
+
+    def _fail(self, error: OSError | None) -> None:
+        """Give up the connection, from whatever thread; without an error because the descriptor is lost."""
+        if error is None:
+            end = self._lost
+        else:
+            reason = f"the connection broke: {error.strerror or error}"
+
+            def end() -> None:
+                self.close(reason)
+
         if self._loop.is_current():
-            self.close(reason)
+            end()
         else:
             # No more writing from here; reading and closing is the agent thread's.
             self._outbox.clear()
             self._unsent, self._sent = b"", []
-            self._loop.soon(lambda: self.close(reason))
+            self._loop.soon(end)
 
-    def _lost(self, reason: str) -> None:
+    def _lost(self) -> None:
         # The number may be in use by the program again: forget it, never close it.
         if self.open:
             self._stop_watching()
             self._sock.detach()
-            self._receiver.closed(reason)
+            self._receiver.closed("the program closed the descriptor")
 
     def close(self, reason: str) -> None:
         """Close the socket and tell the receiver, once. On the agent thread."""
@@ -380,6 +400,8 @@ class Transport:
             return
         log(f"connection closed: {reason}")
         self._stop_watching()
+        if not self._is_ours():
+            self._sock.detach()
         try:
             self._sock.close()
         except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -594,6 +595,38 @@ def test_fork_leaves_the_session_to_the_parent(debug: Debug) -> None:
     client.to_end()
     code, out, _ = debuggee.end()
     assert (code, out) == (0, "child False\nparent 5 True\n")
+
+
+def test_program_that_closes_all_descriptors_runs_on(debug: Debug) -> None:
+    debuggee = debug(
+        """\
+        import os
+        x = 1             # @here
+        os.closerange(3, 100)
+        files = [open(__file__) for _ in range(20)]
+        for _ in range(100):
+            print("x" * 100)
+        assert all(len(file.read()) > 100 for file in files)
+        print("read all")
+        """
+    )
+    debuggee.start("here")
+    debuggee.client.event("stopped")
+    debuggee.go()
+    code, out, err = debuggee.end()
+    assert (code, out.splitlines()[-1], err) == (0, "read all", "")
+
+
+def test_log_names_requests_and_holds_no_secret(debug: Debug, tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    debuggee = debug(LOOP, options=f", token='hunter2'); remora.log_to({str(log)!r}")
+    debuggee.start("work", token="hunter2")
+    debuggee.client.event("stopped")
+    debuggee.client.request("disconnect", {})
+    assert debuggee.end()[0] == 0
+    text = log.read_text()
+    assert "configurationDone" in text and "detached" in text
+    assert "hunter2" not in text
 
 
 def test_threads_are_the_programs(debug: Debug) -> None:
