@@ -15,6 +15,7 @@ from __future__ import annotations
 import _thread
 import os
 import sys
+import threading
 
 from remora.agent.log import log
 from remora.agent.loop import Loop
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
 
 # What the end of the program waits for the answer to a disconnect that is under way.
 GOODBYE_S = 1.0
+
+
+# How long a thread may take from being let go to its next line; it has to get the interpreter lock once.
+LEAVING_MS = 100
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 class Agent:
@@ -163,6 +169,7 @@ class Agent:
         if not callable(signal.getsignal(number)) and callable(signal.getsignal(signal.SIGINT)):
             number = signal.SIGINT
         log(f"terminate: signal {int(number)}")
+        _wait_until_outside()
         os.kill(os.getpid(), number)
 
     # --- waiting (any thread)
@@ -296,3 +303,18 @@ class Agent:
         session = self.session
         if session is not None:
             session.transport.line(sys.intern(category), text)
+
+
+def _wait_until_outside() -> None:
+    """Wait until the main thread, which has just been let go, is out of our code; not for long.
+
+    What a signal handler raises should strike the program at a line of its own, not in the engine's callback.
+    """
+    import select
+
+    main = threading.main_thread().ident or 0
+    for _ in range(LEAVING_MS):
+        frame = sys._current_frames().get(main)
+        if frame is None or not frame.f_code.co_filename.startswith(_PACKAGE):
+            return
+        select.poll().poll(1)

@@ -549,10 +549,11 @@ def test_pause_of_a_busy_program(debug: Debug) -> None:
 @pytest.mark.parametrize("handler", ["default", "sigterm"])
 def test_terminate_is_gentle(debug: Debug, handler: str) -> None:
     text = {
-        "default": "try:\n    while True: x = 1    # @loop\nfinally: print('cleaned')\n",
+        "default": "try:\n    while True:\n        x = 1    # @loop\n        y = len(str(x))\n"
+        "finally: print('cleaned')\n",
         "sigterm": "import signal\n"
         "signal.signal(signal.SIGTERM, lambda *a: sys.exit(print('cleaned') or 7))\n"
-        "while True: x = 1    # @loop\n",
+        "while True:\n        x = 1    # @loop\n        y = len(str(x))\n",
     }[handler]
     debuggee = debug(text)
     debuggee.start("loop")
@@ -560,8 +561,8 @@ def test_terminate_is_gentle(debug: Debug, handler: str) -> None:
     client.event("stopped")
     client.request("terminate", {})
     client.to_end()
-    code, out, _ = debuggee.end()
-    assert out == "cleaned\n"
+    code, out, err = debuggee.end()
+    assert out == "cleaned\n", err
     assert code == {"default": -2, "sigterm": 7}[handler]
     assert client.seen[-1]["event"] == "terminated"
 
