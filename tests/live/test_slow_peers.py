@@ -85,6 +85,25 @@ def test_a_slow_peer_loses_nothing_and_its_sources_are_held() -> None:
     with_peer(story)
 
 
+def test_a_peer_that_reads_slower_than_its_source_writes_is_not_dropped() -> None:
+    """What waits for it grows while it reads; only one that takes nothing at all is gone."""
+
+    async def story(connection: Connection, owner: Owner, peer: socket.socket) -> None:
+        connection.stall_s = 0.1
+        loop = asyncio.get_running_loop()
+        for _ in range(30):
+            connection.send(MESSAGE)
+        deadline = loop.time() + 8 * connection.stall_s
+        while loop.time() < deadline:
+            for _ in range(4):
+                connection.send(MESSAGE)
+            assert await loop.sock_recv(peer, 50_000), "dropped though it reads"
+            await asyncio.sleep(0.01)
+        assert not owner.is_lost.is_set()
+
+    with_peer(story)
+
+
 def test_goodbye_to_a_peer_that_does_not_read_ends_too() -> None:
     async def story(connection: Connection, owner: Owner, peer: socket.socket) -> None:
         connection.stall_s = 0.1

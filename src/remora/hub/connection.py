@@ -60,6 +60,7 @@ class Connection(asyncio.BufferedProtocol):
         self._slow = False
         self._crowded = False
         self._closing = False
+        self._written_bytes = 0  # handed to the transport; what of it still waits there, the peer has not taken
         self._stall: asyncio.TimerHandle | None = None
 
     # Called by the loop.
@@ -141,7 +142,9 @@ class Connection(asyncio.BufferedProtocol):
     def send(self, message: dict[str, Any]) -> None:
         """Queue one message; never blocks. After `close` it goes nowhere."""
         if not self._closing and self._out is not None:
-            self._out.write(encode(message))
+            data = encode(message)
+            self._written_bytes += len(data)
+            self._out.write(data)
             if self._slow and not self._crowded and self._out.get_write_buffer_size() > CROWDED_BYTES:
                 self._crowded = True
                 self.owner.crowded(self, yes=True)
@@ -201,12 +204,16 @@ class Connection(asyncio.BufferedProtocol):
 
     def _watch_stall(self) -> None:
         self._cancel_stall()
-        size = self._out.get_write_buffer_size()
-        self._stall = asyncio.get_running_loop().call_later(self.stall_s, self._check_stall, size)
+        self._stall = asyncio.get_running_loop().call_later(self.stall_s, self._check_stall, self._taken_bytes())
+
+    def _taken_bytes(self) -> int:
+        # Not the size of what waits: with a source faster than the peer that grows however much it reads.
+        taken: int = self._written_bytes - self._out.get_write_buffer_size()
+        return taken
 
     def _check_stall(self, before: int) -> None:
         self._stall = None
-        if self._out.get_write_buffer_size() >= before:
+        if self._taken_bytes() <= before:
             self.abort()
         else:
             self._watch_stall()
