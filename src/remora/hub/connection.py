@@ -60,7 +60,7 @@ class Connection(asyncio.BufferedProtocol):
         self._slow = False
         self._crowded = False
         self._closing = False
-        self._written_bytes = 0  # handed to the transport; what of it still waits there, the peer has not taken
+        self._written_bytes = 0  # handed to the transport: the peer's, or still waiting there
         self._stall: asyncio.TimerHandle | None = None
 
     # Called by the loop.
@@ -204,7 +204,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _watch_stall(self) -> None:
         self._cancel_stall()
-        self._stall = asyncio.get_running_loop().call_later(self.stall_s, self._check_stall, self._taken_bytes())
+        later = asyncio.get_running_loop().call_later
+        self._stall = later(self.stall_s, self._check_stall, self._taken_bytes())
 
     def _taken_bytes(self) -> int:
         # Not the size of what waits: with a source faster than the peer that grows however much it reads.
