@@ -4,6 +4,11 @@ A binding is one (code object, line). Code objects are met at their first PY_STA
 code object that holds a line of a breakpoint gets local LINE events, and every other line of it returns DISABLE
 at its first visit, so what is left costs nothing.
 
+Where LINE would leave a cost behind (`silent`), the first visit is waited for with INSTRUCTION events instead:
+every instruction is disabled at its first execution, but for those that begin a wanted line. The first of
+these to be executed is the tripwire; it counts as the visit, and from then on the code object has LINE events.
+The price: that one stop is not inside a LINE callback, so CPython will not jump from it.
+
 Setter and callbacks race without harm: a callback records the code object and then looks for breakpoints; the
 setter stores the breakpoints and then goes through the record. `_lock` (reentrant: a finalizer of the program
 may run anywhere) guards only the arming of one code object.
@@ -18,8 +23,9 @@ from . import monitoring
 from .breakpoints import Breakpoint
 from .expressions import describe
 from .files import OWN_DIRECTORY, File, Paths
-from .lines import continuations, lines_of
-from .monitoring import DISABLE, LINE, PY_RESUME, PY_START
+from .lines import Statements, lines_of
+from .monitoring import DISABLE, INSTRUCTION, LINE, PY_RESUME, PY_START
+from .silent import has_silent_places
 from .usercode import UserCode
 
 TYPE_CHECKING = False
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
     from .monitoring import Tool
 
 _getframe = sys._getframe
+_RESUMABLE = 0x20 | 0x80 | 0x100 | 0x200  # generators, coroutines, asynchronous generators
 
 
 class Trigger:
@@ -49,10 +56,12 @@ class Binding:
 
     __slots__ = ("breakpoints", "only_test", "skip", "triggers")
 
-    def __init__(self, breakpoints: tuple[Breakpoint, ...], code: CodeType, line: int) -> None:
+    def __init__(
+        self, breakpoints: tuple[Breakpoint, ...], code: CodeType, line: int, statements: Statements
+    ) -> None:
         self.breakpoints = breakpoints
         self.triggers = [Trigger(breakpoint, code) for breakpoint in breakpoints]
-        self.skip = continuations(code, line)
+        self.skip = statements.continuations(line)
         # The commonest hot case, one condition and nothing else on the line, is tested in the callback itself.
         self.only_test = self.triggers[0].condition if len(self.triggers) == 1 and not self.skip else None
 
@@ -66,13 +75,17 @@ class Armoury:
         self.paths = Paths()
         self._by_name: dict[str, File] = {}  # by co_filename
         self._by_path: dict[str, File] = {}
-        self.armed: dict[int, dict[int, Binding]] = {}  # by id(code)
+        self.armed: dict[int, dict[int, Binding]] = {}  # by id(code), then line
+        self._tripwires: dict[
+            int, dict[int, int]
+        ] = {}  # by id(code): offset -> line; INSTRUCTION, not LINE yet
+        self._make_room: Callable[[CodeType, bool], None] = lambda code, begin: None
         self._tool: Tool | None = None
         self._was_on = False
         self.is_on = False
         self.code_appeared: Callable[[File, CodeType], None] = lambda file, code: None
         self.met: Callable[[CodeType], None] | None = None  # told each code object met, for special places
-        self.fired: Callable[[FrameType, list[Breakpoint], str | None], None] = lambda frame, hit, text: None
+        self.fired: Callable[[FrameType, list[Breakpoint], str | None, bool], None] = _nothing
         self.logged: Callable[[Breakpoint, str, int], None] = lambda breakpoint, text, line: None
         self.broke: Callable[[Breakpoint], None] = lambda breakpoint: None
         self.may_stop: Callable[[], bool] = lambda: True
@@ -106,11 +119,14 @@ class Armoury:
 
     # the tool
 
-    def attach(self, tool: Tool) -> None:
+    def attach(self, tool: Tool, make_room: Callable[[CodeType, bool], None]) -> None:
+        """`make_room` is called before and after INSTRUCTION events are set: see FollowerEvents.make_room."""
         self._tool = tool
+        self._make_room = make_room
         tool.on(PY_START, self._on_start)
         tool.on(PY_RESUME, self._on_start)
         tool.on(LINE, self._line_callback())
+        tool.on(INSTRUCTION, self._on_instruction)
 
     def detach(self) -> None:
         with self._lock:
@@ -122,6 +138,7 @@ class Armoury:
                         if id(code) in self.armed:
                             tool.set_local(code, 0)
             self.armed.clear()
+            self._tripwires.clear()
             for file in self._by_path.values():
                 file.breakpoints = None
                 file.codes.clear()
@@ -148,7 +165,7 @@ class Armoury:
             if file.breakpoints is not None:
                 if code.co_name == "<module>" or file.breakpoints.waiting:
                     self.code_appeared(file, code)
-                self.arm(file, code)
+                self.arm(file, code, is_running=False)
         if self.met is not None:
             self.met(code)
         return DISABLE
@@ -182,7 +199,25 @@ class Armoury:
 
         return on_line
 
-    def _visit(self, binding: Binding, frame: FrameType, *, tested: bool = False) -> None:
+    def _on_instruction(self, code: CodeType, offset: int) -> Any:
+        tripwires = self._tripwires.get(id(code))
+        if tripwires is None or offset not in tripwires:
+            return DISABLE
+        with self._lock:
+            tool = self._tool
+            line = tripwires[offset]
+            lines = self.armed.get(id(code))
+            if lines is None or tool is None or self._tripwires.pop(id(code), None) is None:
+                return None
+            tool.rearm(code, LINE)
+        binding = lines.get(line)
+        if binding is not None:
+            self._visit(binding, _getframe(2), at_line=False)
+        return None
+
+    def _visit(
+        self, binding: Binding, frame: FrameType, *, tested: bool = False, at_line: bool = True
+    ) -> None:
         if not self.may_stop():
             return
         hit: list[Breakpoint] = []
@@ -207,14 +242,14 @@ class Armoury:
                 continue
             hit.append(breakpoint)
         if hit:
-            self.fired(frame, hit, text)
+            self.fired(frame, hit, text, at_line)
 
     def _condition_failed(self, binding: Binding, frame: FrameType, error: Exception) -> None:
         if self.may_stop():
             breakpoint = binding.triggers[0].breakpoint
             text = self._error_text(breakpoint, error)
             if text is not None:
-                self.fired(frame, [breakpoint], text)
+                self.fired(frame, [breakpoint], text, True)
 
     def _error_text(self, breakpoint: Breakpoint, error: Exception) -> str | None:
         """What to say about an error in a condition; None if it has been said."""
@@ -238,21 +273,25 @@ class Armoury:
             file.is_recorded = True
             if self.is_on:
                 monitoring.restart()  # its code objects may have been met and not recorded
+        running: set[int] = set()
         for frame in list(sys._current_frames().values()):
             at: FrameType | None = frame
-            seen: set[int] = set()
             while at is not None:
                 code = at.f_code
-                if id(code) not in seen:
-                    seen.add(id(code))
+                if id(code) not in running:
+                    running.add(id(code))
                     if (self._by_name.get(code.co_filename) or self._learn(code.co_filename)) is file:
                         file.codes.add(code)
                 at = at.f_back
         for code in file.codes:
-            self.arm(file, code)
+            self.arm(file, code, is_running=id(code) in running)
 
-    def arm(self, file: File, code: CodeType) -> None:
-        """Bring one code object up to the breakpoints of its file."""
+    def arm(self, file: File, code: CodeType, *, is_running: bool) -> None:
+        """Bring one code object up to the breakpoints of its file.
+
+        A frame that is running may come to a wanted line in its middle (the head of its loop), where only LINE
+        events tell a visit from the rest of one; so may a generator that is resumed.
+        """
         breakpoints = file.breakpoints
         by_line = breakpoints.by_line if breakpoints is not None else {}
         key = id(code)
@@ -265,25 +304,46 @@ class Armoury:
             old = self.armed.get(key)
             new: dict[int, Binding] = {}
             if by_line:
-                for line in _owned(file, code, by_line):
+                owned = _owned(file, code, by_line)
+                statements = Statements(code) if owned else None
+                for line in owned:
+                    assert statements is not None
                     wanted = by_line[line]
                     kept = old.get(line) if old is not None else None
                     new[line] = (
                         kept
                         if kept is not None and kept.breakpoints == wanted
-                        else Binding(wanted, code, line)
+                        else Binding(wanted, code, line, statements)
                     )
             if not new:
                 if old is not None:
                     del self.armed[key]
+                    self._tripwires.pop(key, None)
                     tool.set_local(code, 0)
                 return
             self.armed[key] = new
-            if old is None or not new.keys() <= old.keys():
+            if old is not None and new.keys() <= old.keys() and key not in self._tripwires:
+                return  # what it has suffices; lines that are not wanted any more disable themselves
+            if not is_running and not code.co_flags & _RESUMABLE and has_silent_places(code):
+                statements = Statements(code)
+                self._tripwires[key] = {
+                    offset: line
+                    for line, binding in new.items()
+                    for offset in statements.beginnings(line, binding.skip)
+                }
+                self._make_room(code, True)
+                tool.rearm(code, INSTRUCTION)
+                self._make_room(code, False)
+            else:
+                self._tripwires.pop(key, None)
                 tool.rearm(code, LINE)
 
     def _died(self, key: int) -> None:
         self.armed.pop(key, None)
+        self._tripwires.pop(key, None)
+
+
+def _nothing(frame: FrameType, hit: list[Breakpoint], text: str | None, at_line: bool) -> None: ...
 
 
 def _owned(file: File, code: CodeType, by_line: dict[int, Any]) -> list[int]:

@@ -97,7 +97,7 @@ class Engine:
             return None
         finder, follower, warning = monitoring.take()
         self._finder_tool = finder
-        self._armoury.attach(finder)
+        self._armoury.attach(finder, self._make_room)
         finder.on(RAISE, self._exceptions.on_raise)
         finder.on(PY_UNWIND, self._exceptions.on_unwind)
         self._events.attach(follower)
@@ -212,6 +212,10 @@ class Engine:
             self._armoury.arm_file(file)
         return list(new.items)
 
+    def _make_room(self, code: CodeType, begin: bool) -> None:
+        with self._world.lock:
+            self._events.make_room(code, begin=begin)
+
     def _code_appeared(self, file: File, code: CodeType) -> None:
         """Code of a file with pending breakpoints runs for the first time. On the program's thread."""
         breakpoints = file.breakpoints
@@ -231,7 +235,9 @@ class Engine:
     def _may_stop(self) -> bool:
         return self._world.is_open and _get_ident() not in self._threads.own
 
-    def _breakpoint_fired(self, frame: FrameType, hit: list[Breakpoint], text: str | None) -> None:
+    def _breakpoint_fired(
+        self, frame: FrameType, hit: list[Breakpoint], text: str | None, at_line: bool
+    ) -> None:
         self._world.stop_here(
             frame,
             Stop(
@@ -241,7 +247,7 @@ class Engine:
                 text,
                 breakpoint_ids=tuple(item.id for item in hit),
             ),
-            at_line=True,
+            at_line=at_line,
         )
 
     def set_exception_filters(self, filters: Sequence[ExceptionFilter]) -> None:

@@ -130,11 +130,13 @@ class Exceptions:
         self._stop(_getframe(2), exc, "raised")
 
     def on_unwind(self, code: CodeType, offset: int, exc: BaseException) -> None:
+        frame = _getframe(2)
+        caller = frame.f_back
+        if caller is not None and caller.f_code.co_filename is code.co_filename:
+            return  # the commonest case, and the one that has to be quick: it stays within one file
         file_of = self._armoury.file_of
         if "userUnhandled" not in self._filters or not file_of(code).is_user:
             return
-        frame = _getframe(2)
-        caller = frame.f_back
         is_last = caller is None or self._is_foundation(caller.f_code)
         if caller is not None and not is_last and file_of(caller.f_code).is_user:
             return

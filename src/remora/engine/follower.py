@@ -6,7 +6,7 @@ returns DISABLE only for code nobody would ever stop in, so what it has switched
 
 from __future__ import annotations
 
-from .monitoring import INSTRUCTION
+from .monitoring import INSTRUCTION, PY_START
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,6 +70,14 @@ class FollowerEvents:
             self._tool.set_local(code, _union(requests))
         if not requests:
             del self._local[key]
+
+    def make_room(self, code: CodeType, *, begin: bool) -> None:
+        """Make CPython keep a table of tools per instruction for `code` from now on.
+
+        To be called before (`begin`) and after INSTRUCTION events are set by the other tool, which would be lost
+        otherwise: see `want`. The finder has PY_START everywhere, so with one of ours that event has two tools.
+        """
+        self.want_local("room", code, PY_START if begin else 0)
 
     def rearm(self, code: CodeType) -> None:
         """Make the places of `code` that were disabled fire again."""

@@ -54,38 +54,71 @@ def lines_of(code: CodeType) -> set[int]:
     return lines
 
 
-def continuations(code: CodeType, line: int) -> frozenset[int]:
-    """Offsets where `line` comes again within one statement: the call after its arguments on later lines.
+class Statements:
+    """Where statements begin in one code object. Made for one arming, then thrown away."""
 
-    A breakpoint stops when the statement begins and not again there. An offset is such a one if everything
-    since the run of `line` before it lies on later lines that its own instruction spans; or if all of it lies
-    in the head of one decorated function or class, whose lines are visited down and up again.
-    """
-    found = runs(code)
-    places = [index for index, (_, at) in enumerate(found) if at == line]
-    if len(places) < 2:
-        return frozenset()
-    ends = [position[1] for position in code.co_positions()]
-    heads = [_head(const) for const in code.co_consts if type(const) is type(code)]
-    heads = [head for head in heads if head[0] <= line <= head[1]]
-    result = set()
-    for before, here in zip(places, places[1:], strict=False):
-        offset = found[here][0]
-        stop = found[here + 1][0] if here + 1 < len(found) else len(ends) * 2
-        last = max((ends[index] or 0 for index in range(offset // 2, min(stop // 2, len(ends)))), default=0)
-        between = [at for _, at in found[before + 1 : here]]
-        if between and (
-            all(line < at <= last for at in between)
-            or any(first <= min(between) and max(between) <= end for first, end in heads)
-        ):
-            result.add(offset)
-    return frozenset(result)
+    __slots__ = ("_code", "_ends", "_heads", "_places", "_runs")
+
+    def __init__(self, code: CodeType) -> None:
+        self._code = code
+        self._runs = runs(code)
+        self._places: dict[int, list[int]] = {}
+        for index, (_, line) in enumerate(self._runs):
+            self._places.setdefault(line, []).append(index)
+        self._ends: list[int | None] | None = None
+        self._heads: list[tuple[int, int]] | None = None
+
+    def beginnings(self, line: int, skip: frozenset[int]) -> list[int]:
+        """The offsets where `line` is entered from another line, but for those in `skip`."""
+        offsets = [self._runs[index][0] for index in self._places.get(line, ())]
+        return [offset for offset in offsets if offset not in skip]
+
+    def continuations(self, line: int) -> frozenset[int]:
+        """Offsets where `line` comes again within one statement: the call after its arguments on later lines.
+
+        A breakpoint stops when the statement begins and not again there. An offset is such a one if everything
+        since the run of `line` before it lies on later lines that its own instruction spans; or if all of it
+        lies in the head of one decorated function or class, whose lines are visited down and up again.
+        """
+        places = self._places.get(line, ())
+        found = self._runs
+        result = set()
+        for before, here in zip(places, places[1:], strict=False):
+            between = [at for _, at in found[before + 1 : here]]
+            if not between:
+                continue
+            low, high = min(between), max(between)
+            if (line < low and high <= self._last_line(here)) or self._is_in_a_head(
+                min(line, low), max(line, high)
+            ):
+                result.add(found[here][0])
+        return frozenset(result)
+
+    def _last_line(self, run: int) -> int:
+        """The last line that any instruction of this run spans."""
+        ends = self._ends
+        if ends is None:
+            ends = self._ends = [position[1] for position in self._code.co_positions()]
+        start = self._runs[run][0] // 2
+        stop = self._runs[run + 1][0] // 2 if run + 1 < len(self._runs) else len(ends)
+        return max((end or 0 for end in ends[start:stop]), default=0)
+
+    def _is_in_a_head(self, first: int, last: int) -> bool:
+        """Whether these lines lie between the first decorator and the body of one definition."""
+        heads = self._heads
+        if heads is None:
+            kind = type(self._code)
+            heads = self._heads = sorted(
+                _head(const) for const in self._code.co_consts if type(const) is kind
+            )
+        index = bisect_right(heads, (first, last + 1 << 30))
+        return any(head[0] <= first and last <= head[1] for head in heads[max(0, index - 3) : index])
 
 
 def _head(code: CodeType) -> tuple[int, int]:
     """The lines of a definition before its body: decorators and the `def` or `class` line."""
     first = code.co_firstlineno
-    body = min((line for _, line in runs(code) if line > first), default=first)
+    body = next((line for _, _, line in code.co_lines() if line and line > first), first)
     return first, body
 
 

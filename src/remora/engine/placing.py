@@ -130,7 +130,7 @@ def _codes_in(namespace: dict[str, object], file: File, resolve: Callable[[str],
                 pending.extend(type.__getattribute__(value, "__dict__").values())
             continue
         if type(value) is _FUNCTION:
-            code: CodeType = value.__code__  # type: ignore[attr-defined]
+            code: CodeType = value.__code__  # type: ignore[attr-defined,unused-ignore]
             if resolve(code.co_filename) == file.path:
                 found[id(code)] = code
             inner = value.__dict__.get("__wrapped__")
