@@ -136,7 +136,7 @@ def test_nobody_to_attach_to() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     text, code = remora("attach", port)
-    assert re.fullmatch(rf"\*\*\* cannot reach 127\.0\.0\.1:{port}: .*refused\n", text)
+    assert re.fullmatch(rf"remora: cannot reach 127\.0\.0\.1:{port}: .*refused\n", text)
     assert code == 2
 
 

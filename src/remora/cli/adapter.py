@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from remora.cli.main import UsageError, port_of, value_of
+from remora.cli.main import UsageError, port_of, take_option, value_of
 
 HELP = """\
 usage: remora adapter [--port PORT [--host HOST]] [--log-to PATH]
@@ -25,15 +25,11 @@ printed.
 def run(arguments: list[str]) -> int:
     """Run the command; return its exit code."""
     port: int | None = None
-    host = "127.0.0.1"
+    host: str | None = None
     log: str | None = None
     rest = list(arguments)
     while rest:
-        option = rest.pop(0)
-        name, equals, value = option.partition("=")
-        if equals and name.startswith("--"):
-            rest.insert(0, value)
-            option = name
+        option = take_option(rest, ("--help",))
         match option:
             case "-h" | "--help":
                 print(HELP, end="")
@@ -49,7 +45,11 @@ def run(arguments: list[str]) -> int:
     from remora.hub import service
 
     if port is None:
-        if sys.stdin is not None and sys.stdin.isatty():
+        if host is not None:
+            raise UsageError("adapter: --host needs --port too")
+        if sys.stdin is None or sys.stdout is None:
+            raise UsageError("adapter: stdin or stdout is closed, and that is where an editor speaks to it")
+        if sys.stdin.isatty():
             print(
                 "remora adapter: an editor speaks here; for people there is `remora run FILE`",
                 file=sys.stderr,
@@ -58,6 +58,7 @@ def run(arguments: list[str]) -> int:
         return 0
     from remora.hub import listeners
 
+    host = host or "127.0.0.1"
     try:
         sockets = listeners.listen(host, port)
     except listeners.CannotListen as error:
@@ -77,8 +78,11 @@ def run(arguments: list[str]) -> int:
 
 def log_file(folder: str) -> str:
     """Return the name of this process' log in a folder, made if need be. UsageError."""
+    path = os.path.join(os.path.abspath(folder), f"remora-hub-{os.getpid()}.log")
     try:
         os.makedirs(folder, exist_ok=True)
+        with open(path, "a"):
+            pass
     except OSError as error:
-        raise UsageError(f"--log-to: {folder}: {error.strerror}") from None
-    return os.path.join(os.path.abspath(folder), f"remora-hub-{os.getpid()}.log")
+        raise UsageError(f"--log-to: cannot write a log into {folder}: {error.strerror}") from None
+    return path

@@ -8,12 +8,15 @@ from __future__ import annotations
 import os
 import sys
 
-from remora.cli.main import UsageError, address_of, value_of
+from remora.cli.main import UsageError, address_of, take_option, value_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+
+_FLAGS = ("--wait-for-client", "--log-to-stderr")
 
 
 class Wish:
@@ -84,11 +87,7 @@ def read(arguments: list[str]) -> Wish:
     wish = Wish()
     rest = list(arguments)
     while rest:
-        option = rest.pop(0)
-        name, equals, value = option.partition("=")
-        if equals and name.startswith("--"):
-            rest.insert(0, value)
-            option = name
+        option = take_option(rest, _FLAGS)
         match option:
             case "--listen" | "--connect":
                 way = option[2:]

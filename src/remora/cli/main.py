@@ -11,7 +11,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 USAGE_EXIT = 2
 
@@ -114,6 +114,19 @@ def version() -> str:
         return "(not installed)"
 
 
+def take_option(rest: list[str], flags: Collection[str]) -> str:
+    """Take the next word off; `--name=value` becomes two, unless `name` takes no value. UsageError."""
+    option = rest.pop(0)
+    name, equals, value = option.partition("=")
+    if not equals or not name.startswith("--"):
+        return option
+    if name in flags:
+        # Or the value would be taken for the program's file.
+        raise UsageError(f"{name} takes no value")
+    rest.insert(0, value)
+    return name
+
+
 def port_of(text: str, option: str) -> int:
     """Read a port number or raise UsageError."""
     if not (text.isascii() and text.isdigit()) or int(text) > 65535:
@@ -128,6 +141,8 @@ def address_of(text: str, option: str) -> tuple[str, int]:
         raise UsageError(f"{option}: {text!r} has no host before the colon")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
+    elif "[" in text or "]" in text:
+        raise UsageError(f"{option}: {text!r} is no address: an IPv6 one is written [HOST]:PORT")
     elif ":" in host:
         raise UsageError(f"{option}: write an IPv6 address in brackets, as in [{host}]:{port}")
     return host or "127.0.0.1", port_of(port, option)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import Any
 
-from remora.cli.main import UsageError, address_of, value_of
+from remora.cli.main import UsageError, address_of, take_option, value_of
 
 RUN_HELP = """\
 usage: remora run [options] FILE [ARG]...
@@ -39,6 +40,8 @@ Debug, from this terminal, a program that was started with `remora --listen` or 
 A token is read from the variable REMORA_TOKEN.
 """
 
+_FLAGS = ("--help", "--no-stop", "--all-code")
+
 
 def run(arguments: list[str]) -> int:
     """Run `remora run`; return the exit code."""
@@ -47,7 +50,7 @@ def run(arguments: list[str]) -> int:
     module: str | None = None
     rest = list(arguments)
     while rest and rest[0].startswith("-") and rest[0] != "-":
-        option = _option(rest)
+        option = take_option(rest, _FLAGS)
         match option:
             case "-h" | "--help":
                 print(RUN_HELP, end="")
@@ -63,8 +66,10 @@ def run(arguments: list[str]) -> int:
                 settings["just_my_code"] = False
             case "--stdin":
                 settings["stdin"] = _file(value_of(option, rest), option)
+                if os.path.isdir(settings["stdin"]):
+                    raise UsageError(f"{option}: {settings['stdin']} is a folder")
             case "--python":
-                settings["python"] = value_of(option, rest)
+                settings["python"] = _python(value_of(option, rest), option)
             case "--":
                 break
             case _:
@@ -87,7 +92,7 @@ def attach(arguments: list[str]) -> int:
     address = ""
     rest = list(arguments)
     while rest:
-        option = _option(rest)
+        option = take_option(rest, _FLAGS)
         match option:
             case "-h" | "--help":
                 print(ATTACH_HELP, end="")
@@ -118,14 +123,12 @@ def attach(arguments: list[str]) -> int:
     return terminal.main(terminal.AttachTarget(host, port, settings=settings), commands)
 
 
-def _option(rest: list[str]) -> str:
-    """Take the next word off; `--name=value` becomes two."""
-    option = rest.pop(0)
-    name, equals, value = option.partition("=")
-    if equals and name.startswith("--"):
-        rest.insert(0, value)
-        return name
-    return option
+def _python(name: str, option: str) -> str:
+    """Look an interpreter up as a shell would; the program may be started from another folder."""
+    found = shutil.which(name)
+    if found is None:
+        raise UsageError(f"{option}: there is no interpreter {name!r}, or it may not be executed")
+    return os.path.abspath(found)
 
 
 def _file(path: str, option: str) -> str:

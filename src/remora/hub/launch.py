@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # A cold start from a network disk under load; a program that takes longer has not started at all.
 HELLO_S = 60.0
+# What a process in a terminal may still be told by after it has ended.
+LAST_HELLO_S = 2.0
 # Lines of the dead program's stderr that are worth showing in an error.
 TAIL_LINES = 12
 

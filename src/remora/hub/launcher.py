@@ -51,6 +51,7 @@ class Launcher:
         self._session: Session | None = None
         self._undebugged: Undebugged | None = None
         self._early: list[tuple[str, str]] = []
+        self._terminals: Watched | None = None  # the process a client says it has started
         self._hello: asyncio.Future[tuple[Connection, Hello]] = asyncio.get_running_loop().create_future()
 
     async def start(self) -> None:
@@ -149,9 +150,24 @@ class Launcher:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _terminal_answered(self, answer: dict[str, Any]) -> None:
-        if answer.get("success") is not True and not self._hello.done():
+        if self._hello.done():
+            return
+        if answer.get("success") is not True:
             reason = f"the client could not open a terminal: {answer.get('message') or 'it gave no reason'}"
             self._hello.set_exception(CANNOT_LAUNCH(program=self._plan.name, reason=reason))
+            return
+        pid = (answer.get("body") or {}).get("processId")
+        # An external terminal may hand its work to a server and end at once: that says nothing.
+        if type(pid) is int and pid > 0 and self._wish.console == "integratedTerminal":
+            self._terminals = Watched(pid, self._terminals_ended)
+
+    def _terminals_ended(self, code: int | None) -> None:
+        # Its hello may be on the way still, or it was only the shell of the program.
+        asyncio.get_running_loop().call_later(launch.LAST_HELLO_S, self._never_came)
+
+    def _never_came(self) -> None:
+        if not self._hello.done():
+            self._hello.set_exception(launch.died_early(self._plan, None, ""))
 
     def _give_up(self) -> None:
         if self._session is None and self._program is not None:

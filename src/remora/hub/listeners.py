@@ -45,6 +45,8 @@ def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise CannotListen(f"cannot listen on {host}: {error.strerror or error}") from None
+    except ValueError as error:  # what cannot be a name: a part longer than 63 characters, for one
+        raise CannotListen(f"cannot listen on {host}: {error}".splitlines()[0]) from None
     family, _, _, _, address = found[0]
     return family, (str(address[0]), int(address[1]))
 

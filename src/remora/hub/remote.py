@@ -57,6 +57,8 @@ class Remote:
                 reason="nothing listens there; start the program with "
                 f"`python -m remora --listen {address} FILE`, and check host and port",
             ) from None
+        except ValueError as error:  # what cannot be a name: a part longer than 63 characters, for one
+            raise CANNOT_CONNECT(address=address, reason=str(error)) from None
         except OSError as error:
             reason = error.strerror or str(error)
             if all_refused(error):

@@ -56,7 +56,7 @@ class App:
         try:
             self.begin()
         except CommandError as error:
-            self.screen.fail(str(error))
+            self.screen.complain(str(error))
             return _COULD_NOT_START
         except KeyboardInterrupt:
             return 128 + signal.SIGINT

@@ -61,6 +61,11 @@ class Screen:
         """Write what went wrong, as pdb marks it."""
         self.say(self.style("*** ", "red", "bold") + text)
 
+    def complain(self, text: str) -> None:
+        """Write on standard error why there is no session."""
+        with self._lock:
+            _write(self.err, f"remora: {text}\n")
+
     def program_output(self, text: str, category: str) -> None:
         """Write what the program (`stdout`, `stderr`) or the adapter (anything else) has to say."""
         with self._lock:

@@ -105,8 +105,9 @@ class AttachTarget:
             return Client.connect(
                 self.host, self.port, connect_timeout_s=self._connect_timeout_s, **callbacks
             )
-        except OSError as error:
-            raise OSError(f"cannot reach {self.describe()}: {error.strerror or error}") from error
+        except (OSError, ValueError) as error:  # ValueError: what cannot be the name of a host
+            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            raise OSError(f"cannot reach {self.describe()}: {reason}") from error
 
     def describe(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

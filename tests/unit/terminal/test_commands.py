@@ -341,7 +341,7 @@ def test_a_program_that_cannot_start(toy) -> None:
 
     target.prepare = lambda adapter: adapter.answers.update(launch=refuse)
     text, code, _ = toy.run(target=target)
-    assert text == "*** cannot start toy.py: no such interpreter\n"
+    assert text == "remora: cannot start toy.py: no such interpreter\n"
     assert code == 2
 
 
