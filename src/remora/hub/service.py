@@ -113,7 +113,10 @@ async def _connect_stdio(hub: Hub, stdin: int, stdout: int) -> None:
 
 def _is_pollable(fd: int) -> bool:
     mode = os.fstat(fd).st_mode
-    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+        return True
+    # A terminal is; /dev/null is not, and an event loop that is asked to wait for it never says so.
+    return stat.S_ISCHR(mode) and os.isatty(fd)
 
 
 class _NoTransport(asyncio.BaseTransport):
