@@ -429,3 +429,12 @@ print("end")
             assert stop.evaluate("list(counts)") == first, "somebody still runs"
         stop.resume()
         assert debugging.until_exit()[1]["stdout"] == "end\n"
+
+
+def test_same_port_at_once_again(program: Write) -> None:
+    """Run, end, run again: the port of the last run is free when its program is gone."""
+    target = program("import sys; sys.stdout.write('ran')\n")
+    port = free_port()
+    for _ in range(6):
+        done = run(remora("--listen", port, target.path), cwd=target.folder)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "ran", "")
