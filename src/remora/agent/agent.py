@@ -122,6 +122,7 @@ class Agent:
             raise
         self.options = options
         self.session = session
+        self.loop.turns.attached(True)
         if options.redirect_output:
             self.mirror.start()
         if warning:
@@ -143,6 +144,7 @@ class Agent:
             return
         self.session = None
         session.ready = False
+        self.loop.turns.attached(False)
         self.mirror.stop()
         if self._engine is not None:
             self._engine.detach()

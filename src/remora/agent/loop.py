@@ -21,6 +21,7 @@ import time
 from collections import deque
 
 from remora.agent.log import log, log_exception
+from remora.agent.turns import Turns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Loop:
         "_watched",
         "flushers",
         "ident",
+        "turns",
     )
 
     def __init__(self) -> None:
@@ -75,6 +77,7 @@ class Loop:
         self._running = True
         self.flushers: list[Callable[[], None]] = []  # called after each wake-up
         self.ident = 0  # of the agent thread, once it runs
+        self.turns = Turns()
 
     def _make_wake(self) -> None:
         self._wake_fd, self._wake_write_fd = _wake_pair()
@@ -175,7 +178,8 @@ class Loop:
                     if ready is None:
                         continue
                     try:
-                        ready(events)
+                        with self.turns:
+                            ready(events)
                     except Exception as error:
                         log_exception("agent loop", error)
                 if woken:
