@@ -1,14 +1,14 @@
 """How soon the agent gets its turn among threads that compute.
 
-A thread that waits for the GIL gets it after one switch interval (5 ms unless the program says otherwise), and
-every system call of the agent gives it away again: reading a request and answering it in a program that computes
-took two or three intervals, 6 to 18 ms measured for a pause. So the interval is
+A thread that waits for the GIL gets it after one switch interval (5 ms unless the program says otherwise),
+and every system call of the agent gives it away again: reading a request and answering it in a program that
+computes took two or three intervals, 6 to 18 ms measured for a pause. So the interval is
 
 * 2 ms while a client is attached (500 switches a second at most: not measurable, and gone at detach);
 * 0.1 ms while the agent handles a request.
 
-A program that has set a shorter interval keeps it, and one that sets it while we are attached is not overruled.
-On free-threaded builds the interval means nothing; setting it does no harm.
+A program that has set a shorter interval keeps it, and one that sets it while we are attached is not
+overruled. On free-threaded builds the interval means nothing; setting it does no harm.
 """
 
 from __future__ import annotations
