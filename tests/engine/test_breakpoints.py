@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from remora.engine import BreakpointState, StopReason
+from remora.engine import BreakpointState, StepKind, StopReason
 
 
 def test_stops_at_the_line_and_goes_on(debug: Any) -> None:
@@ -364,3 +364,110 @@ def test_detach_lets_a_stopped_program_go_and_attach_works_again(debug: Any) -> 
     debug.stop_at("here")
     debug.engine.resume()
     program.finish()
+
+
+def test_breakpoints_set_before_attach(debug: Any) -> None:
+    debug.engine.detach()
+    program = debug.program("x = 1  # @here\n")
+    [point] = program.breakpoints("here")
+    debug.engine.attach()
+    program.start()
+    assert debug.stopped().breakpoint_ids == (point.id,)
+    debug.engine.resume()
+    program.finish()
+
+
+ONE_LINE = """
+    def fib(n):
+        if n < 0:
+            return 0  # @cold
+        return n if n < 2 else fib(n - 1) + fib(n - 2)  # @hot
+"""
+
+
+def test_a_tripwire_stops_at_the_first_visit_and_at_every_other(debug: Any) -> None:
+    """Code with branches inside a line waits for its first visit with INSTRUCTION events."""
+    program = debug.program(ONE_LINE)
+    program.load()
+    program.breakpoints("cold")
+    program.start("fib(5)")
+    program.finish()
+    debug.no_more_stops()
+    program.start("fib(-1); fib(-2)")
+    for expected in (-1, -2):
+        stop = debug.stop_at("cold")
+        assert debug.evaluate(stop, "n") == expected
+        debug.engine.resume()
+    program.finish()
+    debug.no_more_stops()
+
+
+def test_a_tripwire_survives_steps_elsewhere(debug: Any) -> None:
+    """A step in gives PY_START a second tool, at which CPython loses INSTRUCTION events."""
+    program = debug.program(
+        ONE_LINE
+        + """
+    def other():
+        a = 1  # @other
+        b = fib(3)  # @call
+        return b
+    """
+    )
+    program.load()
+    program.breakpoints("cold", "other")
+    program.start("other(); fib(-1)")
+    stop = debug.stop_at("other")
+    assert debug.step(stop, StepKind.OVER) == "call"
+    assert debug.step(stop, StepKind.IN) != "call"
+    debug.engine.resume()
+    debug.stop_at("cold")
+    debug.engine.resume()
+    program.finish()
+
+
+def test_tripwire_with_condition_and_hits(debug: Any) -> None:
+    program = debug.program(ONE_LINE)
+    program.load()
+    [point] = program.breakpoints(("hot", {"condition": "n == 4", "hit_condition": "% 1"}))
+    program.start("fib(5)")
+    assert debug.evaluate(debug.stop_at("hot"), "n") == 4
+    debug.engine.resume()
+    program.finish()
+    debug.no_more_stops()
+    assert point.hits == 1
+
+
+def test_setting_again_while_a_tripwire_waits(debug: Any) -> None:
+    program = debug.program(ONE_LINE)
+    program.load()
+    program.breakpoints("cold")
+    program.start("fib(3)")
+    program.finish()
+    program.breakpoints("cold", "hot")
+    program.start("fib(1)")
+    debug.stop_at("hot")
+    program.breakpoints("cold")
+    debug.engine.resume()
+    program.finish()
+    program.start("fib(3); fib(-1)")
+    debug.stop_at("cold")
+    debug.engine.resume()
+    program.finish()
+    debug.no_more_stops()
+
+
+def test_code_made_under_ever_new_names_does_not_fill_the_tables(debug: Any) -> None:
+    from remora.engine import arming
+
+    program = debug.program("""
+        for i in range(n):
+            exec(compile("x = 1", f"<generated {i}>", "exec"), {})
+    """)
+    program.namespace["n"] = arming.MAX_NAMES + 50
+    program.breakpoints(1)
+    program.start()
+    debug.stopped()
+    program.breakpoints()
+    debug.engine.resume()
+    program.finish()
+    assert len(debug.engine._armoury._by_name) < arming.MAX_NAMES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from pathlib import Path
 from typing import Any
 
 from remora.engine import BreakpointState, Wish
@@ -162,8 +163,7 @@ def test_frozen_module(debug: Any) -> None:
     import os
 
     frozen = os.path.splitext(os.__file__)[0] + ".py"
-    source = open(frozen, encoding="utf-8").read().splitlines()
-    line = next(i for i, text in enumerate(source, 1) if text.startswith("def fspath")) if False else None
+    source = Path(frozen).read_text(encoding="utf-8").splitlines()
     line = next(i for i, text in enumerate(source, 1) if text.startswith("def get_exec_path"))
     [point] = debug.engine.set_breakpoints(frozen, [Wish(line + 1)])
     assert point.state is BreakpointState.VERIFIED

@@ -1,13 +1,13 @@
 """Arming: where breakpoints stand in code objects.
 
 A binding is one (code object, line). Code objects are met at their first PY_START or PY_RESUME, once each; a
-code object that holds a line of a breakpoint gets local LINE events, and every other line of it returns DISABLE
-at its first visit, so what is left costs nothing.
+code object that holds a line of a breakpoint gets local LINE events, and every other line of it returns
+DISABLE at its first visit, so what is left costs nothing.
 
-Where LINE would leave a cost behind (`silent`), the first visit is waited for with INSTRUCTION events instead:
-every instruction is disabled at its first execution, but for those that begin a wanted line. The first of
-these to be executed is the tripwire; it counts as the visit, and from then on the code object has LINE events.
-The price: that one stop is not inside a LINE callback, so CPython will not jump from it.
+Where LINE would leave a cost behind (`silent`), the first visit is waited for with INSTRUCTION events
+instead: every instruction is disabled at its first execution, but for those that begin a wanted line. The
+first of these to be executed is the tripwire; it counts as the visit, and from then on the code object has
+LINE events. The price: that one stop is not inside a LINE callback, so CPython will not jump from it.
 
 Setter and callbacks race without harm: a callback records the code object and then looks for breakpoints; the
 setter stores the breakpoints and then goes through the record. `_lock` (reentrant: a finalizer of the program
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .monitoring import Tool
 
 _getframe = sys._getframe
+MAX_NAMES = 10_000  # file names remembered before those of generated code are dropped: some 3 MB
 _RESUMABLE = 0x20 | 0x80 | 0x100 | 0x200  # generators, coroutines, asynchronous generators
 
 
@@ -62,7 +63,8 @@ class Binding:
         self.breakpoints = breakpoints
         self.triggers = [Trigger(breakpoint, code) for breakpoint in breakpoints]
         self.skip = statements.continuations(line)
-        # The commonest hot case, one condition and nothing else on the line, is tested in the callback itself.
+        # The commonest hot case, one condition and nothing else on the line, is tested in the callback
+        # itself.
         self.only_test = self.triggers[0].condition if len(self.triggers) == 1 and not self.skip else None
 
 
@@ -100,11 +102,23 @@ class Armoury:
         resolved = self.paths.resolve(path)
         return self._by_path.get(resolved) or self._make(resolved, path)
 
+    def files_with_breakpoints(self) -> list[File]:
+        return [file for file in self._by_path.values() if file.breakpoints is not None]
+
     def _learn(self, name: str) -> File:
+        if len(self._by_name) > MAX_NAMES:
+            self._forget_generated()
         resolved = self.paths.resolve(name)
         file = self._by_path.get(resolved) or self._make(resolved, name)
         self._by_name[name] = file
         return file
+
+    def _forget_generated(self) -> None:
+        """Programs that compile under ever new names (`<lambda 4711>`) must not fill the tables."""
+        for name, file in list(self._by_name.items()):
+            if name.startswith("<") and file.breakpoints is None:
+                self._by_name.pop(name, None)
+                self._by_path.pop(file.path, None)
 
     def _make(self, resolved: str, name: str) -> File:
         is_own = resolved.startswith(OWN_DIRECTORY)
@@ -289,8 +303,8 @@ class Armoury:
     def arm(self, file: File, code: CodeType, *, is_running: bool) -> None:
         """Bring one code object up to the breakpoints of its file.
 
-        A frame that is running may come to a wanted line in its middle (the head of its loop), where only LINE
-        events tell a visit from the rest of one; so may a generator that is resumed.
+        A frame that is running may come to a wanted line in its middle (the head of its loop), where only
+        LINE events tell a visit from the rest of one; so may a generator that is resumed.
         """
         breakpoints = file.breakpoints
         by_line = breakpoints.by_line if breakpoints is not None else {}

@@ -99,7 +99,7 @@ class Engine:
         self._finder_tool = finder
         self._armoury.attach(finder, self._make_room)
         finder.on(RAISE, self._exceptions.on_raise)
-        finder.on(PY_UNWIND, self._exceptions.on_unwind)
+        finder.on(PY_UNWIND, self._exceptions.unwind_callback())
         self._events.attach(follower)
         self._follower_tool = follower
         self._stepping.attach(follower)
@@ -107,6 +107,10 @@ class Engine:
         self.attached = True
         self._watch_threads()
         _after_fork.register(self)
+        for file in self._armoury.files_with_breakpoints():  # set before
+            self._armoury.find(on=True)
+            self._armoury.arm_file(file)
+        self._set_events()
         return warning
 
     def detach(self) -> None:
@@ -270,7 +274,9 @@ class Engine:
             self._stepping.break_in(frame)
 
     def uncaught(self, exc: BaseException) -> None:
-        """The program dies of `exc`: stop post mortem, if the filter is set, before anybody prints. Any thread."""
+        """The program dies of `exc`: stop post mortem, if the filter is set, before anybody prints. Any
+        thread.
+        """
         if self.attached:
             self._exceptions.uncaught(exc)
 
@@ -311,7 +317,8 @@ class Engine:
     def jump(self, thread_id: int, line: int) -> list[str]:
         """Go on at another line of the innermost frame; returns CPython's warnings.
 
-        Raises ValueError with CPython's reason; NotStopped if the thread does not stand at the start of a line.
+        Raises ValueError with CPython's reason; NotStopped if the thread does not stand at the start of a
+        line.
         """
         ident = self._threads.ident_of(thread_id)
         parked = self._world.parked.get(ident)
@@ -360,7 +367,9 @@ class Engine:
         return self._world.stop_of(self._threads.ident_of(thread_id))
 
     def stack(self, thread_id: int, start: int = 0, levels: int = 0) -> tuple[list[StackEntry], int]:
-        """`levels` entries (0: all) from `start`, innermost first, and how many there are. Raises LookupError."""
+        """`levels` entries (0: all) from `start`, innermost first, and how many there are. Raises
+        LookupError.
+        """
         ident = self._threads.ident_of(thread_id)
         parked = self._world.parked.get(ident)
         places = parked.frames if parked is not None else None
@@ -387,8 +396,8 @@ class Engine:
     ) -> Job[T]:
         """Run `work` on that thread while it stands; on the caller's if it is blocked in C.
 
-        On time-out or `Job.cancel()` an Interrupted is raised inside the work. `done` runs once, on the thread
-        that ran the work. Raises NotStopped, LookupError.
+        On time-out or `Job.cancel()` an Interrupted is raised inside the work. `done` runs once, on the
+        thread that ran the work. Raises NotStopped, LookupError.
         """
         ident = self._threads.ident_of(thread_id)
         job: Job[T] = Job(thread_id, work, done, timeout_s)

@@ -3,8 +3,9 @@
 * `raised`: RAISE, at the first frame of interest the exception comes to. The event comes again in every frame
   it crosses; what its traceback already holds tells the first from the others, so nothing is remembered.
 * `userUnhandled`: PY_UNWIND, when it leaves user code for other code for the first time.
-* `uncaught`: no event at all. `sys.excepthook` is chained; threads end in `threading`'s `invoke_excepthook` and
-  event loops in `call_exception_handler`, and a PY_START on just these two code objects stops post mortem.
+* `uncaught`: no event at all. `sys.excepthook` is chained; threads end in `threading`'s `invoke_excepthook`
+  and event loops in `call_exception_handler`, and a PY_START on just these two code objects stops post
+  mortem.
 
 Not errors: StopIteration, StopAsyncIteration, GeneratorExit, SystemExit with 0 or None; and, as uncaught or
 unhandled, KeyboardInterrupt and a task's CancelledError: that is how programs and tasks are ended.
@@ -56,7 +57,8 @@ class ExceptionFilter:
 def post_mortem(exc: BaseException) -> None:
     """Called for an uncaught exception; a PY_START on this very function stops, inside a callback.
 
-    Inside one, because events do not fire there: what the session evaluates at the stop is not debugged itself.
+    Inside one, because events do not fire there: what the session evaluates at the stop is not debugged
+    itself.
     """
 
 
@@ -87,7 +89,9 @@ class Exceptions:
         self._watched: list[CodeType] = []
 
     def set(self, filters: Sequence[ExceptionFilter]) -> None:
-        """Replace the filters. Raises ValueError (unknown name, ill-formed condition); then nothing changes."""
+        """Replace the filters. Raises ValueError (unknown name, ill-formed condition); then nothing
+        changes.
+        """
         compiled: dict[str, Expression | None] = {}
         for item in filters:
             if item.name not in FILTERS:
@@ -129,11 +133,22 @@ class Exceptions:
             below = below.tb_next
         self._stop(_getframe(2), exc, "raised")
 
-    def on_unwind(self, code: CodeType, offset: int, exc: BaseException) -> None:
-        frame = _getframe(2)
-        caller = frame.f_back
-        if caller is not None and caller.f_code.co_filename is code.co_filename:
-            return  # the commonest case, and the one that has to be quick: it stays within one file
+    def unwind_callback(self) -> Callable[[CodeType, int, BaseException], None]:
+        getframe = _getframe
+        leaves_file = self._leaves_file
+
+        def on_unwind(code: CodeType, offset: int, exc: BaseException) -> None:
+            frame = getframe(2)
+            caller = frame.f_back
+            # Within one file nothing is left, and that is the commonest case: the one that has to be quick.
+            if caller is None or caller.f_code.co_filename is not code.co_filename:
+                leaves_file(code, exc, frame, caller)
+
+        return on_unwind
+
+    def _leaves_file(
+        self, code: CodeType, exc: BaseException, frame: FrameType, caller: FrameType | None
+    ) -> None:
         file_of = self._armoury.file_of
         if "userUnhandled" not in self._filters or not file_of(code).is_user:
             return

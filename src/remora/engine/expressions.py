@@ -1,9 +1,9 @@
 """Expressions of breakpoints: conditions and log messages, compiled once, read often.
 
 `eval(code, globals, locals)` copies every local at every hit. Instead the text becomes the body of a function
-whose parameters are the local names it reads; the rest comes through the frame's globals, as it would for code
-written at that place. What the compiler would do there is done: comprehensions and lambdas see the locals,
-`self.__x` is mangled in a method, an unbound local is an error and not the global of the same name.
+whose parameters are the local names it reads; the rest comes through the frame's globals, as it would for
+code written at that place. What the compiler would do there is done: comprehensions and lambdas see the
+locals, `self.__x` is mangled in a method, an unbound local is an error and not the global of the same name.
 
 Made on the agent's thread, called on the program's.
 """
@@ -113,7 +113,9 @@ class Expression:
         return value
 
     def _in_namespace(self, code: CodeType) -> Callable[[FrameType], Any]:
-        """Module level (locals are the globals) and class bodies (which names are locals shows at run time)."""
+        """Module level (locals are the globals) and class bodies (which names are locals shows at run
+        time).
+        """
         owner = class_of(code)
         wanted = self._read(code)
         by_names: dict[tuple[str, ...], Any] = {}

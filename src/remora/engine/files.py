@@ -78,7 +78,9 @@ def _getcwd_or_root() -> str:
 
 
 def _frozen(name: str) -> str:
-    """`<frozen os>` -> the file of the standard library it was made from; the name itself if there is none."""
+    """`<frozen os>` -> the file of the standard library it was made from; the name itself if there is
+    none.
+    """
     module = name[len("<frozen ") : -1]
     loaded = sys.modules.get(module)
     candidates = []

@@ -46,8 +46,8 @@ class FollowerEvents:
         if self._tool is None:
             return
         self._tool.set_events(_union(self._global))
-        # CPython (3.12 to 3.15) loses INSTRUCTION events of a code object when, later, some event of it gets its
-        # second tool: the table of tools per instruction is made then, and starts empty.
+        # CPython (3.12 to 3.15) loses INSTRUCTION events of a code object when, later, some event of it gets
+        # its second tool: the table of tools per instruction is made then, and starts empty.
         for code, requests in self._local.values():
             local = _union(requests)
             if local & INSTRUCTION:
@@ -74,8 +74,9 @@ class FollowerEvents:
     def make_room(self, code: CodeType, *, begin: bool) -> None:
         """Make CPython keep a table of tools per instruction for `code` from now on.
 
-        To be called before (`begin`) and after INSTRUCTION events are set by the other tool, which would be lost
-        otherwise: see `want`. The finder has PY_START everywhere, so with one of ours that event has two tools.
+        To be called before (`begin`) and after INSTRUCTION events are set by the other tool, which would be
+        lost otherwise: see `want`. The finder has PY_START everywhere, so with one of ours that event has two
+        tools.
         """
         self.want_local("room", code, PY_START if begin else 0)
 

@@ -1,10 +1,10 @@
 """Jobs: work the session hands to a parked thread, with a time-out and a way to interrupt it.
 
 Interrupting means an asynchronous exception (`PyThreadState_SetAsyncExc`), which lands at some later bytecode
-of the thread. It must never land outside the work, so each job has one token: whoever wants to interrupt takes
-it first, and the thread that runs the job takes it when the work is over. If it finds the token gone it waits
-until the exception has been sent, and clears it. `list.pop` is atomic, so there is no lock an asynchronous
-exception could leave held.
+of the thread. It must never land outside the work, so each job has one token: whoever wants to interrupt
+takes it first, and the thread that runs the job takes it when the work is over. If it finds the token gone it
+waits until the exception has been sent, and clears it. `list.pop` is atomic, so there is no lock an
+asynchronous exception could leave held.
 """
 
 from __future__ import annotations
@@ -143,8 +143,8 @@ class Job(Generic[T]):
 class Watcher:
     """Interrupts jobs whose time is up. Its thread starts with the first job that has a limit.
 
-    It sleeps until the nearest deadline it knows of, and for good when it knows of none: jobs that end in time
-    do not wake it, so a quiet process has no wake-ups.
+    It sleeps until the nearest deadline it knows of, and for good when it knows of none: jobs that end in
+    time do not wake it, so a quiet process has no wake-ups.
     """
 
     def __init__(self) -> None:
@@ -176,10 +176,11 @@ class Watcher:
         self.__init__()  # type: ignore[misc]
 
     def _rouse(self) -> None:
-        try:
-            self._wake.release()
-        except RuntimeError:
-            pass  # it is awake already
+        if self._wake.locked():
+            try:
+                self._wake.release()
+            except RuntimeError:
+                return  # somebody else was quicker
 
     def _run(self) -> None:
         if self.started is not None:

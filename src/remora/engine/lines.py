@@ -10,6 +10,7 @@ between its first line and that of its next sibling.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from itertools import pairwise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,14 +77,15 @@ class Statements:
     def continuations(self, line: int) -> frozenset[int]:
         """Offsets where `line` comes again within one statement: the call after its arguments on later lines.
 
-        A breakpoint stops when the statement begins and not again there. An offset is such a one if everything
-        since the run of `line` before it lies on later lines that its own instruction spans; or if all of it
-        lies in the head of one decorated function or class, whose lines are visited down and up again.
+        A breakpoint stops when the statement begins and not again there. An offset is such a one if
+        everything since the run of `line` before it lies on later lines that its own instruction spans; or if
+        all of it lies in the head of one decorated function or class, whose lines are visited down and up
+        again.
         """
         places = self._places.get(line, ())
         found = self._runs
         result = set()
-        for before, here in zip(places, places[1:], strict=False):
+        for before, here in pairwise(places):
             between = [at for _, at in found[before + 1 : here]]
             if not between:
                 continue

@@ -82,7 +82,9 @@ errors = Errors()
 
 
 def guarded(callback: Callable[..., Any], arguments: int) -> Callable[..., Any]:
-    """Wrap `callback` so that nothing of ours escapes. The frame concerned is `sys._getframe(2)` inside it."""
+    """Wrap `callback` so that nothing of ours escapes. The frame concerned is `sys._getframe(2)` inside
+    it.
+    """
     note = errors.note
     passing = Passing
     broken = Exception
@@ -140,7 +142,9 @@ class Tool:
         _monitoring.set_local_events(self.id, code, events)
 
     def rearm(self, code: CodeType, events: int) -> None:
-        """Set local events so that places which were disabled fire again (the same set twice does nothing)."""
+        """Set local events so that places which were disabled fire again (the same set twice does
+        nothing).
+        """
         _monitoring.set_local_events(self.id, code, NONE)
         _monitoring.set_local_events(self.id, code, events)
 

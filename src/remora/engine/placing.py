@@ -115,7 +115,7 @@ def _codes_in(namespace: dict[str, object], file: File, resolve: Callable[[str],
     """Code of functions and methods found in a module's namespace, without running anything of it."""
     found: dict[int, CodeType] = {}
     classes: set[int] = set()
-    pending = [value for value in list(namespace.values())]
+    pending = list(namespace.values())
     while pending:
         value = pending.pop()
         kind = type(value)

@@ -1,9 +1,9 @@
 """Silent places: where a LINE event is looked for but never comes, so that it can never be disabled.
 
-CPython puts an INSTRUMENTED_LINE on every target of a jump. Reached from the same line (`a if c else b`, `and`,
-a loop on one line) it finds that the line has not changed and calls nobody: nobody can return DISABLE, and the
-look costs 10 to 15 ns at each pass, for ever. In `return n if n < 2 else fib(n - 1) + fib(n - 2)` that is a
-fifth of the whole. For such code breakpoints begin as tripwires instead (see `arming`).
+CPython puts an INSTRUMENTED_LINE on every target of a jump. Reached from the same line (`a if c else b`,
+`and`, a loop on one line) it finds that the line has not changed and calls nobody: nobody can return DISABLE,
+and the look costs 10 to 15 ns at each pass, for ever. In `return n if n < 2 else fib(n - 1) + fib(n - 2)`
+that is a fifth of the whole. For such code breakpoints begin as tripwires instead (see `arming`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
 
-_NO_FALL_THROUGH = ("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT", "RETURN_VALUE", "RETURN_CONST",
+_NO_FALL_THROUGH = ("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT", "RETURN_VALUE",
+"RETURN_CONST",
                     "RAISE_VARARGS", "RERAISE")  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """The code of a file that is not (or no longer) in memory as a module body: from its .pyc, else compiled.
 
-A module's own code object is thrown away after the import, so of an imported file only its functions are left.
-Its .pyc, if it is of the very source on disk, holds the tree and loads a hundred times faster than compiling.
-Nothing here writes, imports, or runs a line of the program.
+A module's own code object is thrown away after the import, so of an imported file only its functions are
+left. Its .pyc, if it is of the very source on disk, holds the tree and loads a hundred times faster than
+compiling. Nothing here writes, imports, or runs a line of the program.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType, FrameType, TracebackType
 
-# A frame, its instruction (f_lasti is that of now, a traceback's of then), and the line if it is not f_lineno.
+# A frame, its instruction (f_lasti is that of now, a traceback's of then), and the line if it is not
+# f_lineno.
 type Place = tuple[FrameType, int, int | None]
 
 

@@ -178,7 +178,8 @@ class Stepping:
         step.is_landing = False
         self._followed[frame] = step
         # OUT wants no lines, but 3.12 and 3.13 miss the return of a line in whose LINE callback LINE is taken
-        # away (they go on with the bare opcode). So it has LINE too, and disables each line at its first visit.
+        # away (they go on with the bare opcode). So it has LINE too, and disables each line at its first
+        # visit.
         self._events.want_local(step, frame.f_code, LINE | _ENDS | _UNWIND)
         self._events.want(step, 0 if LOCAL_UNWIND else PY_UNWIND)
 
@@ -363,9 +364,9 @@ class Stepping:
             step.line = None
             step.returned = returned if caller is direct else None
             self._land_in(step, caller)
-            # C or library code may be in between, and call user code again before it returns. A person who steps
-            # in means that; one who steps over the end of a callback of a library too. Not for coroutines: the
-            # event loop runs whatever comes next.
+            # C or library code may be in between, and call user code again before it returns. A person who
+            # steps in means that; one who steps over the end of a callback of a library too. Not for
+            # coroutines: the event loop runs whatever comes next.
             if frame.f_code.co_flags & (_COROUTINE | _ASYNC_GENERATOR):
                 wanted = False
             elif step.kind is StepKind.IN:
@@ -391,9 +392,9 @@ class Stepping:
     def _other_frame(self, frame: FrameType, code: CodeType) -> Any:
         """A LINE event of followed code in a frame below the followed one: make it cheap.
 
-        The place is disabled; it has to be live again when control is back in the followed frame, that is when
-        the frame it has called directly has ended. That frame is found once per call and watched. A line that
-        makes many small calls would spend its time on this, so after MAX_REARMS the events are left on.
+        The place is disabled; it has to be live again when control is back in the followed frame, that is
+        when the frame it has called directly has ended. That frame is found once per call and watched. A line
+        that makes many small calls would spend its time on this, so after MAX_REARMS the events are left on.
         """
         ident = _get_ident()
         for step in self._followed.values():

@@ -16,7 +16,7 @@ import sys
 import time
 
 from .jobs import Job
-from .monitoring import BRANCH, JUMP, LINE, PY_RESUME, PY_START, Passing
+from .monitoring import BRANCH, JUMP, LINE, PY_RESUME, PY_START, Passing, errors
 from .stops import Stop, StopReason
 
 TYPE_CHECKING = False
@@ -50,6 +50,7 @@ class Parked:
         "ident",
         "is_released",
         "jobs",
+        "pending",
         "post_mortem",
         "stop",
         "thread_id",
@@ -67,15 +68,17 @@ class Parked:
         self.frames: list[tuple[FrameType, int, int | None]] | None = None  # made when the stack is asked for
         self.post_mortem: list[tuple[FrameType, int, int | None]] | None = None
         self.jobs: list[Job[Any]] = []
+        self.pending: BaseException | None = None  # what a signal handler raised meanwhile
         self.is_released = False
         self.wake = _allocate_lock()
         self.wake.acquire()
 
     def rouse(self) -> None:
-        try:
-            self.wake.release()
-        except RuntimeError:
-            pass  # it has been roused already and will look
+        if self.wake.locked():
+            try:
+                self.wake.release()
+            except RuntimeError:
+                return  # somebody else was quicker; it will look
 
 
 class World:
@@ -118,19 +121,22 @@ class World:
                 return
         parked = Parked(stop.thread_id, ident, frame, stop, at_line=at_line)
         parked.post_mortem = post_mortem
-        with self.lock:
-            if not self.is_open:
-                return
-            self._free.discard(ident)
-            self._stops.pop(ident, None)
-            if self._pausing == ident:
-                self._pausing = None
-            self.parked[ident] = parked
-            self.on_stop()
-            if not self.is_stopped:
-                self.is_stopped = True
-                self._halt_others(ident)
-        self._listener.stopped(stop)
+        try:
+            with self.lock:
+                if not self.is_open:
+                    return
+                self._free.discard(ident)
+                self._stops.pop(ident, None)
+                if self._pausing == ident:
+                    self._pausing = None
+                self.parked[ident] = parked
+                self.on_stop()
+                if not self.is_stopped:
+                    self.is_stopped = True
+                    self._halt_others(ident)
+            self._tell(stop)
+        except BaseException as error:  # boundary: a signal handler of the program
+            parked.pending = error
         self._stand(parked)
 
     def halt_here(self, frame: FrameType, *, at_line: bool) -> None:
@@ -138,45 +144,63 @@ class World:
         ident = _get_ident()
         if ident in self._threads.own or ident in self._free or _is_finalizing() or self.is_hidden(frame):
             return
-        with self.lock:
-            if not self.is_stopped or ident in self.parked:
-                return
-            stop = None
-            if self._pausing == ident:
-                self._pausing = None
-                stop = Stop(self._threads.id_of(ident), StopReason.PAUSE, "Paused")
-            told = self._stops.pop(ident, None)
-            parked = Parked(self._threads.id_of(ident), ident, frame, stop or told, at_line=at_line)
-            self.parked[ident] = parked
-        if stop is not None:
-            self._listener.stopped(stop)
+        number = self._threads.id_of(ident)
+        parked = Parked(number, ident, frame, None, at_line=at_line)
+        try:
+            with self.lock:
+                if not self.is_stopped or ident in self.parked:
+                    return
+                parked.stop = self._stops.pop(ident, None)
+                is_told = self._pausing != ident
+                if not is_told:
+                    self._pausing = None
+                    parked.stop = Stop(number, StopReason.PAUSE, "Paused")
+                self.parked[ident] = parked
+            if parked.stop is not None and not is_told:
+                self._tell(parked.stop)
+        except BaseException as error:  # boundary: a signal handler of the program
+            parked.pending = error
         self._stand(parked)
 
+    def _tell(self, stop: Stop) -> None:
+        try:
+            self._listener.stopped(stop)
+        except Exception as error:  # boundary: the listener must not raise
+            errors.note(error)
+
     def _stand(self, parked: Parked) -> None:
-        pending: BaseException | None = None
+        """Stand until released. What a signal handler of the program raises here is passed on after that.
+
+        Signals come between any two bytecodes, so all that can be is inside a `try`.
+        """
+        while True:
+            try:
+                if self.parked.get(parked.ident) is not parked and not parked.is_released:
+                    break  # the signal came before the thread was entered as standing
+                self._work_until_released(parked)
+                break
+            except BaseException as error:  # boundary: a signal handler of the program
+                parked.pending = error
+        if parked.pending is not None:
+            raise Passing(parked.pending)
+
+    def _work_until_released(self, parked: Parked) -> None:
         wake, jobs = parked.wake, parked.jobs
         while not parked.is_released:
-            try:
-                if self._swept_at:
-                    left = self._swept_at + SETTLE_S - _now_s()
-                    if left <= 0:
-                        self._settle()
-                        continue
-                    wake.acquire(True, left)
-                else:
-                    wake.acquire()
-                while jobs:
-                    jobs.pop(0).run()
-            except (
-                BaseException
-            ) as error:  # boundary: a signal handler of the program raised, here of all places
-                pending = error
-        if jobs:
-            for job in jobs:
-                job.cancel()
-                job.run()
-        if pending is not None:
-            raise Passing(pending)
+            if self._swept_at:
+                left = self._swept_at + SETTLE_S - _now_s()
+                if left <= 0:
+                    self._settle()
+                    continue
+                wake.acquire(True, left)
+            else:
+                wake.acquire()
+            while jobs:
+                jobs.pop(0).run()
+        while jobs:
+            job = jobs.pop(0)
+            job.cancel()
+            job.run()
 
     # making the others stop
 
