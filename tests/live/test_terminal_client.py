@@ -35,10 +35,10 @@ sys.exit(3)
 
 BUSY = """\
 import time
-print("busy", flush=True)
 count = 0
 deadline = time.monotonic() + 60
 done = False
+print("busy", flush=True)  # the last one: what a test sets when it has seen this must not be set again
 while not done and time.monotonic() < deadline:
     count += 1
 print("done", flush=True)
