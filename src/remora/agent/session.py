@@ -1,9 +1,7 @@
 """A DAP session over one transport: requests in, strictly in order; answers and events out.
 
-* Requests are taken apart and dispatched on the agent thread. While a job runs on a stopped thread, later
-  requests wait in `_inbox`, except those of URGENT, which act at once.
-* An answer that needs the stopped thread is made and sent there (`on_thread`), and only then is the next
-  request looked at.
+* Requests are taken apart and dispatched on the agent thread. While an errand is under way on a stopped
+  thread (errand.py), later requests wait in `_inbox`, except those of URGENT, which act at once.
 * Every request is answered exactly once; whatever a handler raises becomes the answer.
 
 A session outlives its clients: after `disconnect` the hub's connection stays, and the next client begins
@@ -15,6 +13,7 @@ from __future__ import annotations
 import os
 from collections import deque
 
+from remora.agent.errand import Errand
 from remora.agent.log import describe, is_on, log, log_exception
 from remora.agent.transport import Transport
 from remora.dap import messages
@@ -24,7 +23,6 @@ from remora.dap.errors import (
     NOT_STOPPED,
     SESSION_TAKEN,
     STALE_HANDLE,
-    TIMED_OUT,
     UNKNOWN_THREAD,
 )
 from remora.dap.framing import HTTP
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
 
     from remora.agent.agent import Agent
     from remora.dap.framing import FramingError
-    from remora.engine import Breakpoint, Job, Stop
+    from remora.engine import Breakpoint, Stop
 
     type Handler = Callable[[Session, Request], dict[str, Any] | Pending | None]
 
@@ -92,9 +90,8 @@ class Session:
         # Which thread a frame or a variable belongs to, until the next resume.
         self.thread_of: dict[int, int] = {}
         self.goto_targets: dict[int, int] = {}
-        self._running: Request | None = None
-        self._job: Job[Any] | None = None
-        self._cancelled = False
+        self._errand: Errand | None = None
+        self.stuck: dict[int, Errand] = {}  # given up, and still keeping their threads busy
 
     # --- the transport's receiver (agent thread)
 
@@ -154,7 +151,7 @@ class Session:
     # --- dispatch (agent thread)
 
     def _pump(self) -> None:
-        while self._inbox and self._running is None:
+        while self._inbox and self._errand is None:
             self._handle(self._inbox.popleft())
             if len(self._inbox) == MAX_WAITING // 2:
                 self.transport.resume_reading()
@@ -175,21 +172,16 @@ class Session:
                 self._inbox.remove(request)
                 self.fail(request, CANCELLED())
                 return True
-        running = self._running
-        if running is not None and running.seq == request_seq:
-            self._cancel_running()
+        errand = self._errand
+        if errand is not None and errand.request.seq == request_seq:
+            errand.cancel()
             return True
         return False
 
-    def _cancel_running(self) -> None:
-        job = self._job
-        if job is not None and self._running is not None:
-            self._cancelled = True
-            job.cancel()
-
     def _drop_requests(self) -> None:
         """The session ends: what waits is answered, what runs is interrupted."""
-        self._cancel_running()
+        if self._errand is not None:
+            self._errand.cancel()
         while self._inbox:
             self.fail(self._inbox.popleft(), CANCELLED())
 
@@ -304,47 +296,32 @@ class Session:
         what: str,
     ) -> Pending:
         """Run `work` on a stopped thread and answer `request` with the body it returns, from there."""
-        self._running = request
-        self._cancelled = False
-        warn_s = self.agent.settings.evaluate_warning_s if timeout_s is None else None
-        timer = self.agent.loop.after(warn_s, lambda: self._warn(request, what, warn_s)) if warn_s else None
+        self._errand = errand = Errand(self, request, thread_id, work, timeout_s=timeout_s, what=what)
+        try:
+            errand.start()
+        except BaseException:
+            self._errand = None
+            raise
+        return PENDING
 
-        def done(job: Job[dict[str, Any]]) -> None:
-            error = job.error
-            if error is None:
-                self.respond(request, job.result)
-            else:
-                self.fail(request, self._translate_error(error, what, timeout_s))
-            if timer is not None:
-                timer.cancel()
-            self._job = None
-            self._running = None
+    def limit(self, seconds: float | None) -> None:
+        """Let what remains of the errand take so long, if it had no limit. On the thread that does it."""
+        if self._errand is not None:
+            self._errand.limit(seconds)
+
+    def errand_over(self, errand: Errand, *, given_up: bool) -> None:
+        """Go on with the next request. On the agent thread, or on that of the errand."""
+        if given_up:
+            self.stuck[errand.thread_id] = errand
+        if self._errand is errand:
+            self._errand = None
             if self._inbox:
                 self.agent.loop.soon(self._pump)
 
-        try:
-            job = self.agent.engine.submit(thread_id, work, done, timeout_s=timeout_s)
-        except BaseException:
-            self._running = None
-            if timer is not None:
-                timer.cancel()
-            raise
-        if self._running is request:
-            self._job = job
-        return PENDING
-
-    def _translate_error(self, error: BaseException, what: str, timeout_s: float | None) -> BaseException:
-        from remora.engine.jobs import Interrupted
-
-        if isinstance(error, Interrupted):
-            if self._cancelled or timeout_s is None:
-                return CANCELLED()
-            return TIMED_OUT(what=what, seconds=f"{timeout_s:g}")
-        return error
-
-    def _warn(self, request: Request, what: str, seconds: float) -> None:
-        if self._running is request:
-            self.say(f"remora: '{what}' has been running for {seconds:g} s; it can be cancelled\n")
+    def errand_back(self, errand: Errand) -> None:
+        """What was given up has ended after all: its thread is free. On the agent thread."""
+        if self.stuck.get(errand.thread_id) is errand:
+            del self.stuck[errand.thread_id]
 
     # --- handles and threads
 

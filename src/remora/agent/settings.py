@@ -30,7 +30,8 @@ class Settings:
         self.evaluate_warning_s: float | None = 3.0
         # Hover, watch and the variables view are asked for by the client on its own.
         self.watch_timeout_s: float | None = 10.0
-        self.variables_timeout_s: float | None = 20.0
+        # Longer than the page's own budget (values/budget.py), which ends it between two pieces of user code.
+        self.variables_timeout_s: float | None = 4.0
         self.just_my_code = True
         # The interpreter that runs the hub, where sys.executable is not one (embedded Python).
         self.python: str | None = None

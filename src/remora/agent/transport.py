@@ -26,7 +26,7 @@ from collections import deque
 
 from remora.agent.log import log, log_exception
 from remora.agent.loop import LOST, READ, WRITE, identity
-from remora.dap.framing import Decoder, FramingError, encode
+from remora.dap.framing import MAX_BODY_BYTES, Decoder, FramingError, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -289,7 +289,10 @@ class Transport:
             if self.translate is not None:
                 message = self.translate(message)
             message["seq"] = seq
-            return encode(message)
+            data = encode(message)
+            if len(data) > MAX_BODY_BYTES:
+                raise _TooLarge(f"it would have {len(data) >> 20} MB; the limit is {MAX_BODY_BYTES >> 20}")
+            return data
         except (TypeError, ValueError, AttributeError, LookupError, RecursionError) as error:
             # Never lose step over one bad message; whoever waits for an answer gets one.
             log_exception("encode", error)
@@ -424,7 +427,15 @@ class Transport:
             log_exception("close", error)
 
 
+class _TooLarge(ValueError):
+    """A message the other side would not take, and close the connection for."""
+
+
 def _apology(message: Message, seq: int, error: Exception) -> Message:
+    if isinstance(error, _TooLarge):
+        text = f"the answer is too large: {error}"
+    else:
+        text = f"a bug in remora, please report it: the answer cannot be encoded ({error})"
     if message.get("type") == "response":
         return {
             "seq": seq,
@@ -432,6 +443,6 @@ def _apology(message: Message, seq: int, error: Exception) -> Message:
             "request_seq": message.get("request_seq", 0),
             "command": message.get("command", ""),
             "success": False,
-            "message": f"a bug in remora, please report it: the answer cannot be encoded ({error})",
+            "message": text,
         }
     return {"seq": seq, "type": "event", "event": "output", "body": {"category": "console", "output": ""}}

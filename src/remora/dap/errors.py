@@ -126,6 +126,13 @@ DEBUGGEE_GONE = Kind(3002, DebuggeeError, "the debuggee is gone: {reason}")
 EVALUATION_FAILED = Kind(3003, DebuggeeError, "{text}")
 CANCELLED = Kind(3004, DebuggeeError, "cancelled")
 TIMED_OUT = Kind(3005, DebuggeeError, "'{what}' took longer than {seconds} s and was stopped")
+STUCK = Kind(
+    3006,
+    DebuggeeError,
+    "'{what}' has been interrupted but does not end: it sits in a call, or catches everything; "
+    "what needs its thread fails until it ends",
+)
+BUSY = Kind(3007, DebuggeeError, "thread {thread} is still busy with '{what}', which does not end")
 
 # We act.
 INTERNAL = Kind(9000, DapError, "a bug in remora, please report it: {what}", show_user=True)

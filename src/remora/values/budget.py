@@ -6,7 +6,6 @@ by the engine (`Job`, `Interrupted`), whose time-out must be longer than `second
 
 from __future__ import annotations
 
-import sys
 from time import monotonic
 
 
@@ -24,9 +23,10 @@ class Budget:
 # A line of an editor's variables view shows some 200 characters; 1,000 leave room for hovering over it.
 LIST = Budget()
 # A console answer is read, copied and scrolled: 64k is what terminals and editors take without stalling.
-CONSOLE = Budget(text_chars=64 * 1024, depth=16, seconds=5.0)
-# Copying a value means all of it; the depth only keeps the C stack safe.
-CLIPBOARD = Budget(text_chars=sys.maxsize, depth=64, seconds=60.0)
+CONSOLE = Budget(text_chars=64 * 1024, depth=16, seconds=3.0)
+# Copying a value means all of it, but a message of DAP may have 64 MB, and one character can take 12 bytes of
+# JSON there; the depth only keeps the C stack safe.
+CLIPBOARD = Budget(text_chars=4 << 20, depth=64, seconds=8.0)
 
 BY_CONTEXT = {"repl": CONSOLE, "clipboard": CLIPBOARD}
 

@@ -154,10 +154,19 @@ class Inspector:
             found.append(Variable("…", f"{stop - cut} more", "", handle=rest, kind="virtual"))
         return found
 
-    def evaluate(self, expression: str, frame_id: int | None, context: str, *, hex: bool = False) -> Result:
+    def evaluate(
+        self,
+        expression: str,
+        frame_id: int | None,
+        context: str,
+        *,
+        hex: bool = False,
+        ran: Callable[[], None] | None = None,
+    ) -> Result:
         """Run an expression or statements in a frame, or in `__main__`'s globals when `frame_id` is None.
 
         `context` is DAP's: watch, repl, hover, variables, clipboard; hover never runs the program's code.
+        `ran` is called between running the expression and making the text of its value.
         Raises EvaluationFailed.
         """
         from remora.values import evaluation, syntax
@@ -171,6 +180,8 @@ class Inspector:
         else:
             self._age += 1
             value = evaluation.run(expression, names, extra)
+        if ran is not None:
+            ran()
         if value is MISSING:
             return Result("", "", has_value=False)
         is_path = syntax.is_path(expression)

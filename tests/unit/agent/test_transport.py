@@ -194,6 +194,22 @@ def test_message_that_cannot_be_encoded_still_answers(wire: Wire) -> None:
     assert "bug in remora" in answer["message"]
 
 
+def test_message_that_the_peer_would_not_take_is_an_error_answer(wire: Wire) -> None:
+    """The hub closes the connection over a message of more than 64 MB: the session would be gone."""
+    wire.transport.send(
+        {
+            "type": "response",
+            "request_seq": 5,
+            "command": "c",
+            "success": True,
+            "body": {"x": "\u20ac" * (11 << 20)},
+        }
+    )
+    (answer,) = wire.read(1)
+    assert (answer["success"], answer["request_seq"]) == (False, 5)
+    assert "too large" in answer["message"] and "64" in answer["message"]
+
+
 def test_peer_that_goes_away_is_noticed(wire: Wire) -> None:
     wire.peer.close()
     assert wire.owner.done.wait(10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from remora.agent.columns import from_utf16, to_utf16
+from remora.agent.errand import NOBODY
 from remora.agent.handlers.variables import describe_result, guarded, look, wants_hex
 
 TYPE_CHECKING = False
@@ -13,13 +14,11 @@ if TYPE_CHECKING:
 
 
 def _place(session: Session, arguments: dict[str, Any]) -> tuple[int | None, int]:
-    """Return the frame asked for and the thread to run on: without a frame any stopped one, or the main."""
+    """Return the frame asked for and the thread to run on."""
     frame_id = arguments.get("frameId")
     if frame_id is not None:
         return frame_id, session.thread_of_handle(frame_id, "frame")
-    engine = session.agent.engine
-    stopped = [thread.id for thread in engine.threads() if engine.stop_of(thread.id) is not None]
-    return None, stopped[0] if stopped else 1
+    return None, NOBODY
 
 
 def evaluate(session: Session, request: Request) -> Pending:
@@ -31,8 +30,12 @@ def evaluate(session: Session, request: Request) -> Pending:
     settings = session.agent.settings
     in_console = context == "repl"
 
+    def ran() -> None:
+        # What was typed may take its time; showing what came of it may not.
+        session.limit(settings.variables_timeout_s)
+
     def work() -> dict[str, Any]:
-        result = session.agent.inspector.evaluate(expression, frame_id, context, hex=hex)
+        result = session.agent.inspector.evaluate(expression, frame_id, context, hex=hex, ran=ran)
         body = describe_result(session, thread_id, result, "result")
         hint: dict[str, Any] = {}
         if result.kind != "data":
