@@ -17,10 +17,7 @@ WORKLOADS = {
     "tasks": "asyncio",
     "conditional": "recursion through a one-line if-else",
 }
-NOTES = {
-    "threads": "pdb traces the main thread only",
-    "conditional": "CPython keeps line events at jumps within a line",
-}
+NOTES = {"threads": "pdb traces the main thread only"}
 # One pass of the slowest contender takes 150 times the 15 ms of a bare one.
 ENV = {"BENCH_REPEATS": "15", "BENCH_BUDGET_S": "1"}
 
