@@ -7,6 +7,8 @@ not even named. A null property counts as absent.
 
 from __future__ import annotations
 
+import os
+
 from remora.dap.errors import BAD_SETTING, UsageError
 
 TYPE_CHECKING = False
@@ -235,8 +237,16 @@ def _is_bool(value: Any) -> str | None:
     return None if isinstance(value, bool) else "must be true or false"
 
 
+def _is_passable(text: str) -> bool:
+    """Say whether a process can be given this text: no zero byte, no half of a surrogate pair."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+
+
 def _is_text(value: Any) -> str | None:
-    return None if isinstance(value, str) and "\0" not in value else "must be a text"
+    return None if isinstance(value, str) and _is_passable(value) else "must be a text"
 
 
 def _is_number(value: Any) -> str | None:
@@ -248,7 +258,8 @@ def _is_list(value: Any) -> str | None:
 
 
 def _is_lines(value: Any) -> str | None:
-    if isinstance(value, str) or (isinstance(value, list) and all(isinstance(line, str) for line in value)):
+    lines = value if isinstance(value, list) else [value]
+    if all(isinstance(line, str) and _is_passable(line) for line in lines):
         return None
     return "must be a text or a list of lines"
 
@@ -261,8 +272,10 @@ def _is_texts(value: Any) -> str | None:
             shlex.split(value)
         except ValueError as error:
             return f"cannot be split into words ({error})"
-        return None
-    if isinstance(value, list) and all(type(word) in (str, int, float) for word in value):
+        return _is_text(value)
+    if isinstance(value, list) and all(
+        type(word) in (int, float) or (isinstance(word, str) and _is_passable(word)) for word in value
+    ):
         return None
     return "must be a text or a list of texts"
 
@@ -275,9 +288,9 @@ def _is_environment(value: Any) -> str | None:
     if not isinstance(value, dict):
         return "must be an object of names and texts"
     for name, text in value.items():
-        if not name or "=" in name or "\0" in name:
+        if not name or "=" in name or not _is_passable(name):
             return f"has a name no variable can have ({_short(name)})"
-        if not (text is None or (isinstance(text, str) and "\0" not in text)):
+        if not (text is None or (isinstance(text, str) and _is_passable(text))):
             return f'must give a text, or null to unset, for "{name}"'
     return None
 

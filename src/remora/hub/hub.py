@@ -355,6 +355,8 @@ class Hub:
         task = self._group.create_task(guarded())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # Cancelled before its first step it would leave `work` behind, and Python says so on stderr.
+        task.add_done_callback(lambda _: work.close())
         return task
 
     async def _dial(self, client: Client, asked: dict[str, Any], address: Address, waiting: Waiting) -> None:
