@@ -11,6 +11,7 @@ import _frozen_importlib_external as _external
 import _io
 import marshal
 import os
+import stat
 import sys
 
 TYPE_CHECKING = False
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _open = _io.open  # a program may replace builtins.open (Home Assistant does)
 _stat = os.stat
+_is_plain = stat.S_ISREG
 _ZIP_MODULE = "zipimport"
 
 
@@ -33,6 +35,8 @@ class SyntaxProblem(SourceUnavailable):
 def from_source(path: str) -> CodeType:
     """Compile the source of `path`, from a file or out of a zip archive. Raises SourceUnavailable."""
     try:
+        if not _is_plain(_stat(path).st_mode):
+            raise SourceUnavailable(f"{path} is no plain file")  # a pipe or a device: reading may never end
         with _open(path, "rb") as file:
             source = file.read()
     except (FileNotFoundError, NotADirectoryError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import stat
 import sys
 import types
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from remora.agent.session import Handler, Request, Session
 
 _open = io.open  # programs patch `open`
+_stat = os.stat
 MAX_SOURCE_BYTES = 16 << 20
 
 
@@ -36,6 +39,8 @@ def source(session: Session, request: Request) -> dict[str, Any]:
 
 def _read(path: str) -> str:
     try:
+        if not stat.S_ISREG(_stat(path).st_mode):  # a pipe would hold the agent for ever
+            raise UNSUPPORTED(command="source", reason=f"{path!r} is no plain file")
         with _open(path, "rb") as file:
             data = file.read(MAX_SOURCE_BYTES + 1)
     except (OSError, ValueError) as error:
