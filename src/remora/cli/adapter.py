@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from remora.cli.main import UsageError, port_of, take_option, value_of
+from remora.cli.options import UsageError, port_of, take_option, value_of
 
 HELP = """\
 usage: remora adapter [--port PORT [--host HOST]] [--log-to PATH]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from remora.cli.main import UsageError, address_of, take_option, value_of
+from remora.cli.options import UsageError, address_of, take_option, value_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

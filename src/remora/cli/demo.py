@@ -17,7 +17,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from remora.cli.main import UsageError
+from remora.cli.options import UsageError
 from remora.client import Client, ClientError, DebugSession
 
 HELP = """\

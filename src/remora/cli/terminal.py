@@ -6,7 +6,7 @@ import os
 import shutil
 from typing import Any
 
-from remora.cli.main import UsageError, address_of, take_option, value_of
+from remora.cli.options import UsageError, address_of, take_option, value_of
 
 RUN_HELP = """\
 usage: remora run [options] FILE [ARG]...

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from remora.cli import adapter, debuggee, terminal
-from remora.cli.main import UsageError, address_of, run
+from remora.cli.main import run
+from remora.cli.options import UsageError, address_of
 
 
 @pytest.mark.parametrize(
