@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.wire import Closed, Refused
-from live.harness.debugging import adapter, launched
+from benchmarks.wire import Closed, Refused, Wire
+from live.harness.debuggee import remora
+from live.harness.debugging import adapter, attached, free_port, launched
 from live.harness.programs import Program
 
 Write = Callable[..., Program]
@@ -94,3 +96,25 @@ def test_breakpoints_in_what_is_no_plain_file(kind: str, program: Write) -> None
         debugging.break_at()
         stop.resume()
         assert debugging.until_exit()[0] == 0
+
+
+def test_a_crowd_of_strangers_keeps_nobody_out(program: Write) -> None:
+    """Silent connections, more than the hub keeps: a client that says what it is gets in at once."""
+    target = program("print('ran')\n")
+    port = free_port()
+    with attached(target, remora("--listen", port, "--wait-for-client", "app.py"), port) as debugging:
+        crowd = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
+        try:
+            client = Wire.connect("127.0.0.1", port)
+            client.request("initialize", {"adapterID": "x"})
+            attach = client.send("attach")
+            client.event("initialized")
+            client.request("configurationDone")
+            client.result(attach)
+            client.event("terminated")
+            client.close()
+        finally:
+            for each in crowd:
+                each.close()
+        assert debugging.debuggee is not None
+        assert debugging.debuggee.exit_code() == 0

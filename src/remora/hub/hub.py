@@ -133,14 +133,16 @@ class Hub:
 
     def made(self, connection: Connection) -> None:
         if len(self._strangers) >= MAX_STRANGERS:
-            self.journal.write("too many connections that say nothing: refused one")
-            connection.abort()
-            return
+            # The one that has been silent longest goes: a client says what it is at once, and is let in.
+            self.journal.write("too many connections that say nothing: closed one")
+            self._silent(next(iter(self._strangers)))
         loop = asyncio.get_running_loop()
         self._strangers[connection] = loop.call_later(FIRST_MESSAGE_S, self._silent, connection)
 
     def _silent(self, connection: Connection) -> None:
-        self._strangers.pop(connection, None)
+        timer = self._strangers.pop(connection, None)
+        if timer is not None:
+            timer.cancel()
         connection.abort()
 
     def received(self, connection: Connection, message: dict[str, Any]) -> None:
