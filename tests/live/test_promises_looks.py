@@ -194,3 +194,29 @@ def test_a_thread_that_is_blocked_can_be_looked_at_and_the_look_cancelled(progra
             debugging.wire.result(seq)
         assert stop.evaluate("2 + 1") == "3"
         debugging.wire.request("disconnect", {"terminateDebuggee": True})
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_client_is_told_that_values_have_changed(announced: bool, program: Write) -> None:
+    """After what it has set, and after what was typed, which may have set anything; not after a look."""
+    with launched(program("value = [1]\nother = value    # @here\ndone = 1\n")) as debugging:
+        debugging.begin(**({"supportsInvalidatedEvent": True} if announced else {}))
+        debugging.break_at("here")
+        debugging.go()
+        stop = debugging.stopped("breakpoint")
+        wire = debugging.wire
+        scope = next(iter(stop.scopes().values()))["variablesReference"]
+        value = stop.evaluated("value")["variablesReference"]
+        frame = stop.top["id"]
+        stop.evaluate("value", "repl")
+        changes = [
+            ("setVariable", {"variablesReference": value, "name": "0", "value": "2"}),
+            ("setExpression", {"expression": "value", "value": "3", "frameId": frame}),
+            ("evaluate", {"expression": "value = 4", "frameId": frame, "context": "repl"}),
+        ]
+        for command, arguments in changes:
+            wire.request(command, arguments)
+            if announced:
+                assert wire.event("invalidated") == {"areas": ["variables"]}
+        wire.request("variables", {"variablesReference": scope})
+        assert not [message for message in wire.backlog if message.get("event") == "invalidated"]

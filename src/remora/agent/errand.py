@@ -44,6 +44,7 @@ class Errand:
         "_turn",
         "_work",
         "cancelled",
+        "has_changed",
         "request",
         "thread_id",
         "timeout_s",
@@ -66,6 +67,7 @@ class Errand:
         self.what = what
         self.timeout_s = timeout_s
         self.cancelled = False
+        self.has_changed = False  # the program's values: what the client shows of them is out of date
         self._session = session
         self._work = work
         self._job: Job[dict[str, Any]] | None = None
@@ -166,6 +168,8 @@ class Errand:
             session.respond(self.request, job.result)
         else:
             session.fail(self.request, self._translate(error))
+        if self.has_changed and session.client.get("supportsInvalidatedEvent") is True:
+            session.event("invalidated", {"areas": ["variables"]})
         session.errand_over(self, given_up=False)
 
     def _take_turn(self) -> bool:

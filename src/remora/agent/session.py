@@ -309,6 +309,11 @@ class Session:
         if self._errand is not None:
             self._errand.limit(seconds)
 
+    def has_changed(self) -> None:
+        """The errand has changed values: the client is told so after its answer. On the thread that does it."""
+        if self._errand is not None:
+            self._errand.has_changed = True
+
     def errand_over(self, errand: Errand, *, given_up: bool) -> None:
         """Go on with the next request. On the agent thread, or on that of the errand."""
         if given_up:

@@ -35,6 +35,11 @@ def evaluate(session: Session, request: Request) -> Pending:
         session.limit(settings.variables_timeout_s)
 
     def work() -> dict[str, Any]:
+        if in_console:
+            from remora.values.syntax import is_path  # late: what only a stop needs
+
+            if not is_path(expression):
+                session.has_changed()  # perhaps; and even if it fails
         result = session.agent.inspector.evaluate(expression, frame_id, context, hex=hex, ran=ran)
         body = describe_result(session, thread_id, result, "result")
         hint: dict[str, Any] = {}
@@ -64,6 +69,7 @@ def set_expression(session: Session, request: Request) -> Pending:
         result = session.agent.inspector.set_expression(
             arguments["expression"], arguments["value"], frame_id, hex=hex
         )
+        session.has_changed()
         return describe_result(session, thread_id, result, "value")
 
     return look(session, request, thread_id, work, "setExpression")

@@ -110,6 +110,7 @@ def set_variable(session: Session, request: Request) -> Pending:
 
     def work() -> dict[str, Any]:
         result = session.agent.inspector.set_variable(handle, arguments["name"], arguments["value"], hex=hex)
+        session.has_changed()
         return describe_result(session, thread_id, result, "value")
 
     return look(session, request, thread_id, work, "setVariable")
