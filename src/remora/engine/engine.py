@@ -410,7 +410,7 @@ class Engine:
         if parked is not None:
             parked.rouse()
         else:
-            job.run()
+            self._world.work(job)
         return job
 
     # threads that come and go

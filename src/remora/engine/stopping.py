@@ -89,7 +89,10 @@ class World:
         self.is_stopped = False
         self.is_open = False  # between attach and detach
         self.parked: dict[int, Parked] = {}  # by ident
-        self._free: set[int] = set()  # idents that were resumed alone while the others stay
+        self._free: set[int] = set()  # idents that run while the others stay: resumed alone, or born in a job
+        self._present: set[int] = set()  # idents there were when all were stopped
+        self._born: set[int] = set()  # idents of threads that jobs have started since
+        self._working: set[int] = set()  # idents of threads that run a job
         self._stops: dict[int, Stop] = {}  # by ident: stops told of threads that have not parked yet
         self._pausing: int | None = None  # ident of the thread a pause is about, until it is told
         self._swept_at = 0.0
@@ -115,6 +118,8 @@ class World:
         ident = _get_ident()
         if _is_finalizing() or ident in self._threads.own:
             return
+        if ident in self._born and self.is_stopped:
+            return  # what is run from a stop is not debugged
         if at_line and self.skip_once:
             place = self.skip_once.pop(ident, None)
             if place is not None and place[0] is frame and place[1] == frame.f_lasti:
@@ -143,6 +148,13 @@ class World:
         """This thread has run into an event while all should stand: park, unless it is free or our own."""
         ident = _get_ident()
         if ident in self._threads.own or ident in self._free or _is_finalizing() or self.is_hidden(frame):
+            return
+        if self._working and ident not in self._present:
+            # An evaluation has started this thread, and waits for it at least until it has begun.
+            with self.lock:
+                if self.is_stopped:
+                    self._born.add(ident)
+                    self._free.add(ident)
             return
         number = self._threads.id_of(ident)
         parked = Parked(number, ident, frame, None, at_line=at_line)
@@ -196,15 +208,25 @@ class World:
             else:
                 wake.acquire()
             while jobs:
-                jobs.pop(0).run()
+                self.work(jobs.pop(0))
         while jobs:
             job = jobs.pop(0)
             job.cancel()
             job.run()
 
+    def work(self, job: Job[Any]) -> None:
+        """Run a job on the calling thread; what it starts may run while all others stand."""
+        ident = _get_ident()
+        self._working.add(ident)
+        try:
+            job.run()
+        finally:
+            self._working.discard(ident)
+
     # making the others stop
 
     def _halt_others(self, *standing: int) -> None:
+        self._present = set(_current_frames())
         if any(ident not in self._threads.own and ident not in standing for ident in _current_frames()):
             self._events.want("halt", SWEEP)
             self._swept_at = _now_s()
@@ -304,6 +326,7 @@ class World:
         released = list(self.parked.values())
         self.parked.clear()
         self._free.clear()
+        self._born.clear()
         self._stops.clear()
         self._let_go()
         return released
