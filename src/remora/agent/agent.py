@@ -83,6 +83,16 @@ class Agent:
         assert self._inspector is not None
         return self._inspector
 
+    def prepare(self) -> None:
+        """Import what `load` needs of the standard library, while sys.path is not yet the program's.
+
+        The rest are modules of remora, which are found through its own package wherever sys.path leads. So a
+        program that nobody attaches to does not pay for them, and one with a bisect.py beside it does not
+        get it into the debugger.
+        """
+        import bisect  # noqa: F401
+        import io  # noqa: F401
+
     def load(self) -> None:
         """Load what a session needs: engine, values and handlers. Any thread; idempotent."""
         with self._loading:

@@ -39,7 +39,7 @@ def run(kind: str, value: str, args: list[str], *, agent: Agent | None, ready: R
     code object just before it runs. What the program raises comes out, SystemExit included.
     """
     if agent is not None:
-        agent.load()  # from the standard library, not from what lies beside the program
+        agent.prepare()
     start = {"program": _program, "module": _module, "code": _code}[kind]
     try:
         start(value, args, ready)
