@@ -2,21 +2,18 @@
 
 One client at a time drives the session; another may connect, and is told at its `attach` who is there.
 A peer that connects and says nothing costs a descriptor, nothing else. Everything here runs on the agent
-thread. The same checks as the hub's: the token, or a loopback peer of our own user, looked up and not
-assumed (proc(5), /proc/net/tcp).
+thread. Who may attach is decided as the hub does it (dap/trust.py).
 """
 
 from __future__ import annotations
 
 import _socket
 import os
-import sys
-from _operator import _compare_digest as compare_digest  # hmac would bring hashlib and OpenSSL
 
 from remora.agent.log import log_exception
 from remora.agent.loop import LOST, READ
 from remora.agent.session import Session
-from remora.dap.errors import TOKEN_NEEDED, TOKEN_WRONG, UsageError
+from remora.dap import trust
 from remora.dap.paths import TO_CLIENT, TO_DEBUGGEE, mapping_from, translate
 
 TYPE_CHECKING = False
@@ -118,50 +115,35 @@ class DirectSession(Session):
 
 def admit(given: object, token: str | None, remote: Any, local: Any) -> None:
     """Let a peer in or raise UsageError; the text never holds a token."""
-    if token is not None:
-        if given is None:
-            raise TOKEN_NEEDED()
-        if not isinstance(given, str) or not compare_digest(given.encode(), token.encode()):
-            raise TOKEN_WRONG()
-        return
-    if not remote[0].removeprefix("::ffff:").startswith("127.") and remote[0] != "::1":
-        raise UsageError(
-            "clients at other addresses need a token, and this port was opened without one: connect through "
-            "an SSH tunnel, or call listen() with a token"
-        )
-    owner = owner_of(remote, local)
-    # Root may take any process anyway. Where there is no table to read, loopback has to be enough.
-    if owner not in (0, os.getuid()) and os.path.exists("/proc/net/tcp"):
-        raise UsageError(
-            "this port belongs to another user of this machine and was opened without a token: call listen() "
-            "with a token, and put it into the attach configuration"
-        )
+
+    def is_ours() -> bool:
+        # Where there is no table to read (not Linux), loopback has to be enough.
+        return not os.path.exists(trust.TABLES[0]) or owner_of(remote, local) in (0, os.getuid())
+
+    trust.check(
+        given,
+        token,
+        host=remote[0],
+        name=f"{remote[0]}:{remote[1]}",
+        is_ours=is_ours,
+        again="call listen() with a token",
+    )
 
 
-def owner_of(local: Any, remote: Any) -> int | None:
-    """Return the user id of the TCP socket from `local` to `remote` on this machine; None if unseen."""
-    wanted = f"{_hex(local)} {_hex(remote)}"
-    table = "/proc/net/tcp6" if ":" in local[0] else "/proc/net/tcp"
-    try:
-        fd = os.open(table, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        text = b""
-        while chunk := os.read(fd, 1 << 16):
-            text += chunk
-    finally:
-        os.close(fd)
-    for line in text.decode("ascii", "replace").splitlines()[1:]:
-        fields = line.split()
-        if " ".join(fields[1:3]) == wanted:
-            return int(fields[7])
+def owner_of(client: Any, server: Any) -> int | None:
+    """Return the user id of the TCP socket from `client` to `server` on this machine; None if unseen."""
+    for table in trust.TABLES:
+        try:
+            fd = os.open(table, os.O_RDONLY | os.O_CLOEXEC)  # not open(): programs patch it
+        except OSError:
+            continue
+        try:
+            text = b""
+            while chunk := os.read(fd, 1 << 16):
+                text += chunk
+        finally:
+            os.close(fd)
+        owner = trust.owner_in(text.decode("ascii", "replace"), client, server)
+        if owner is not None:
+            return owner
     return None
-
-
-def _hex(address: Any) -> str:
-    """Write an address as the kernel's table does: words in the machine's byte order, then the port."""
-    family = _socket.AF_INET6 if ":" in address[0] else _socket.AF_INET
-    packed = _socket.inet_pton(family, address[0])
-    words = (packed[at : at + 4] for at in range(0, len(packed), 4))
-    return "".join(f"{int.from_bytes(word, sys.byteorder):08X}" for word in words) + f":{address[1]:04X}"

@@ -310,7 +310,7 @@ class Session:
             self._errand.limit(seconds)
 
     def has_changed(self) -> None:
-        """The errand has changed values: the client is told so after its answer. On the thread that does it."""
+        """Let the client be told, after the answer, that values have changed. On the errand's thread."""
         if self._errand is not None:
             self._errand.has_changed = True
 

@@ -22,6 +22,7 @@ import socket
 
 from remora.dap.errors import DEBUGGEE_GONE, INTERNAL, SESSION_TAKEN, DapError, UsageError
 from remora.dap.hello import HELLO
+from remora.dap.trust import same_secret
 from remora.hub import access
 from remora.hub.client import Client, Waiting
 from remora.hub.configuration import Address, Attach, Launch
@@ -182,7 +183,7 @@ class Hub:
             connection.abort()
             return
         expected = next(
-            (secret for secret in self._expected if access.same_secret(hello["secret"], secret)), None
+            (secret for secret in self._expected if same_secret(hello["secret"], secret)), None
         )
         if expected is not None:
             self._expected.pop(expected)(connection, hello)
