@@ -200,7 +200,7 @@ class Exceptions:
 
     def _watch_uncaught(self) -> None:
         if self._hook is None:
-            self._previous_hook = sys.excepthook
+            self._previous_hook = getattr(sys, "excepthook", None)  # a program may delete it
 
             def hook(kind: type[BaseException], exc: BaseException, traceback: TracebackType | None) -> Any:
                 self.uncaught(exc)
@@ -223,7 +223,7 @@ class Exceptions:
     def unwatch(self) -> None:
         self._armoury.met = None
         if self._hook is not None:
-            if sys.excepthook is self._hook:
+            if getattr(sys, "excepthook", None) is self._hook:
                 sys.excepthook = self._previous_hook or sys.__excepthook__
             # Else the program has chained it; it stays, and does nothing but call the one before.
             self._hook = None

@@ -97,7 +97,10 @@ def guarded(callback: Callable[..., Any], arguments: int) -> Callable[..., Any]:
             except passing as carried:
                 pending = carried.exception
             except broken as error:
-                note(error)
+                try:  # noqa: SIM105  # suppress() would be one call more
+                    note(error)
+                except broken:
+                    pass  # no room for a call: the program is at its recursion limit
                 return None
             raise pending
     else:
@@ -108,7 +111,10 @@ def guarded(callback: Callable[..., Any], arguments: int) -> Callable[..., Any]:
             except passing as carried:
                 pending = carried.exception
             except broken as error:
-                note(error)
+                try:  # noqa: SIM105  # suppress() would be one call more
+                    note(error)
+                except broken:
+                    pass  # no room for a call: the program is at its recursion limit
                 return None
             raise pending
 
