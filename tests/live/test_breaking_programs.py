@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from live.harness.debugging import launched
+from live.harness.debugging import PREFACES, Way, launched, started
 from live.harness.programs import Program
 
 Write = Callable[..., Program]
@@ -58,3 +58,46 @@ print("end")
 def test_no_excepthook(filters: tuple[str, ...], program: Write) -> None:
     code, output = run_through(program("import sys\ndel sys.excepthook\nprint('end')\n"), *filters)
     assert (code, output) == (0, {"stdout": "end\n"})
+
+
+def test_patched_system_calls(program: Write) -> None:
+    """Tests replace them, fake file systems do: what the agent sends and reads goes through its own."""
+    text = """\
+import os, select, time
+def broken(*args, **kwargs):
+    raise RuntimeError("patched")
+os.write = os.read = os.fstat = os.pipe = os.close = select.poll = time.monotonic = broken
+def f():
+    print("in f")           # @here
+f()
+print("end")
+"""
+    with started(Way.LISTEN_CLI, program(text), redirectOutput=True) as debugging:
+        debugging.start("here")
+        stop = debugging.stopped("breakpoint")
+        assert stop.evaluate("1 + 1") == "2"
+        stop.step().resume()
+        code, output = debugging.until_exit()
+        assert (code, output) == (0, {"stdout": "in f\nend\n"})
+        assert debugging.debuggee is not None
+        assert debugging.debuggee.exit_code() == 0
+        assert (debugging.debuggee.stdout, debugging.debuggee.stderr) == ("in f\nend\n", "")
+
+
+@pytest.mark.parametrize("way", [Way.LISTEN_CLI, Way.IN_PROCESS], ids=lambda way: way.value)
+def test_numbers_of_descriptors_after_all_were_closed(way: Way, program: Write) -> None:
+    """A daemon closes them all and counts on the lowest: none is taken by what nobody can reach."""
+    text = PREFACES.get(way, "") + (
+        "import os, time\n"
+        "os.closerange(3, 256)\n"
+        "deadline = time.monotonic() + 3\n"
+        "while len(os.listdir('/proc/self/task')) > 1 and time.monotonic() < deadline:\n"
+        "    time.sleep(0.005)\n"
+        "print([os.open('/dev/null', 0) for _ in range(3)])\n"
+    )
+    target = program(text)
+    with started(way, target) as debugging:
+        debugging.start()
+        assert debugging.debuggee is not None
+        assert debugging.debuggee.exit_code() == 0
+        assert (debugging.debuggee.stdout, debugging.debuggee.stderr) == ("[3, 4, 5]\n", "")

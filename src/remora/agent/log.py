@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _fd = -1
+_write = os.write  # kept, as the next: a program may patch it
 _clock = time.time  # programs patch `time.time` in tests
 
 
@@ -37,7 +38,7 @@ def log(text: str) -> None:
         return
     line = f"{_clock():.6f} [{os.getpid()}] {text}\n"
     try:
-        os.write(_fd, line.encode("utf-8", "backslashreplace"))
+        _write(_fd, line.encode("utf-8", "backslashreplace"))
     except OSError:
         open_log("")  # a full disk or a closed descriptor must not come back on every entry
 

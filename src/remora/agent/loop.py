@@ -31,6 +31,11 @@ READ = select.POLLIN
 WRITE = select.POLLOUT
 LOST = select.POLLNVAL
 
+# Kept: programs patch these, tests with fake file systems above all.
+_close, _fstat, _pipe, _read, _set_blocking, _write = (
+    os.close, os.fstat, os.pipe, os.read, os.set_blocking, os.write
+)  # fmt: skip
+new_poll = select.poll
 _get_ident = _thread.get_ident
 _monotonic = time.monotonic
 _NEVER = float("inf")
@@ -53,6 +58,7 @@ class Loop:
     """Calls back on the agent thread when a descriptor is ready or a callable is handed over."""
 
     __slots__ = (
+        "_ended",
         "_poll",
         "_running",
         "_soon",
@@ -68,13 +74,14 @@ class Loop:
     )
 
     def __init__(self) -> None:
-        self._poll = select.poll()
+        self._poll = new_poll()
         self._watched: dict[int, Callable[[int], None]] = {}
         self._soon: deque[Callable[[], None]] = deque()
         self._timers: list[Timer] = []
         self._make_wake()
         self._wake_sent = False
         self._running = True
+        self._ended = False  # the thread has run, and runs no more
         self.flushers: list[Callable[[], None]] = []  # called after each wake-up
         self.ident = 0  # of the agent thread, once it runs
         self.turns = Turns()
@@ -88,7 +95,7 @@ class Loop:
         for fd in (self._wake_fd, self._wake_write_fd):
             try:
                 if identity(fd) == self._wake_identity:
-                    os.close(fd)
+                    _close(fd)
             except OSError as error:
                 log_exception("close", error)
 
@@ -135,7 +142,10 @@ class Loop:
     def soon(self, call: Callable[[], None]) -> None:
         """Run `call` on the agent thread, in order with the others handed over."""
         self._soon.append(call)
-        self.wake()
+        if self._ended:
+            self._do_soon()  # there is no other thread any more
+        else:
+            self.wake()
 
     def wake(self) -> None:
         """Make the thread look at `soon` and call the flushers now.
@@ -147,7 +157,7 @@ class Loop:
             try:
                 # A program that daemonises closes all descriptors; the number may be its own file's by now.
                 if identity(self._wake_write_fd) == self._wake_identity:
-                    os.write(self._wake_write_fd, b"\0")
+                    _write(self._wake_write_fd, b"\0")
             except OSError as error:
                 log_exception("wake-up", error)
 
@@ -190,6 +200,8 @@ class Loop:
                 raise
         finally:
             log("agent thread ends")
+            self._ended = True
+        self._do_soon()
         self._close_wake()
 
     def _woken(self, events: int) -> None:
@@ -197,17 +209,12 @@ class Loop:
             self._lose_all()
         else:
             try:
-                os.read(self._wake_fd, 4096)
+                _read(self._wake_fd, 4096)
             except OSError as error:
                 log_exception("wake-up", error)
         # Cleared before looking: whoever appends from now on sends a wake-up of its own.
         self._wake_sent = False
-        while self._soon:
-            call = self._soon.popleft()
-            try:
-                call()
-            except Exception as error:
-                log_exception("agent loop", error)
+        self._do_soon()
         for flush in tuple(self.flushers):
             try:
                 flush()
@@ -220,8 +227,23 @@ class Loop:
         except OSError:
             return False
 
+    def _do_soon(self) -> None:
+        while self._soon:
+            try:
+                call = self._soon.popleft()
+            except IndexError:
+                return  # another thread does it
+            try:
+                call()
+            except Exception as error:
+                log_exception("agent loop", error)
+
     def _lose_all(self) -> None:
-        """The program has closed our descriptors. Their owners forget them; we need a new wake-up."""
+        """The program has closed our descriptors: their owners forget them.
+
+        If none is left, nobody can reach this process any more and the thread ends. A new wake-up would take
+        numbers that a daemon, which has closed everything, expects to get itself.
+        """
         log("the program closed our descriptors")
         self._poll.unregister(self._wake_fd)
         for ready in tuple(self._watched.values()):
@@ -229,18 +251,21 @@ class Loop:
                 ready(LOST)
             except Exception as error:
                 log_exception("agent loop", error)
-        self._make_wake()
+        if self._watched:
+            self._make_wake()
+        else:
+            self._running = False
 
 
 def identity(fd: int) -> tuple[int, int]:
     """Tell the file behind a descriptor, as long as it is open. OSError if it is closed."""
-    status = os.fstat(fd)
+    status = _fstat(fd)
     return status.st_dev, status.st_ino
 
 
 def _wake_pair() -> tuple[int, int]:
     # A pipe, not an eventfd: if the program closes both ends, poll says so at once.
-    read_fd, write_fd = os.pipe()
-    os.set_blocking(read_fd, False)
-    os.set_blocking(write_fd, False)
+    read_fd, write_fd = _pipe()
+    _set_blocking(read_fd, False)
+    _set_blocking(write_fd, False)
     return read_fd, write_fd

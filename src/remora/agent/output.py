@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 
-from remora.agent.log import log
+from remora.agent.log import log, log_exception
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,10 +62,13 @@ class Mirror:
     def _hook(self, original: Callable[[str], Any], category: str) -> Callable[[str], Any]:
         def write(text: str, /) -> Any:
             result = original(text)
-            if self._hooked and isinstance(text, str) and text:
-                text = "".join((text,))  # the text of a subclass, without running its methods
-                for start in range(0, len(text), CHUNK_CHARS):
-                    self._emit(category, text[start : start + CHUNK_CHARS])
+            try:
+                if self._hooked and isinstance(text, str) and text:
+                    text = "".join((text,))  # the text of a subclass, without running its methods
+                    for start in range(0, len(text), CHUNK_CHARS):
+                        self._emit(category, text[start : start + CHUNK_CHARS])
+            except Exception as error:  # boundary: the program prints, whatever has become of us
+                log_exception("mirror", error)
             return result
 
         return write

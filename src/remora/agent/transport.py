@@ -20,12 +20,11 @@ from __future__ import annotations
 
 import _socket
 import _thread
-import select
 import time
 from collections import deque
 
 from remora.agent.log import log, log_exception
-from remora.agent.loop import LOST, READ, WRITE, identity
+from remora.agent.loop import LOST, READ, WRITE, identity, new_poll
 from remora.dap.framing import MAX_BODY_BYTES, Decoder, FramingError, encode
 
 TYPE_CHECKING = False
@@ -170,7 +169,7 @@ class Transport:
         """Write until at most `goal` items wait, or nothing moves for `stall_s`."""
         if not self.open:
             return False
-        waiting = select.poll()
+        waiting = new_poll()
         waiting.register(self._sock.fileno(), WRITE)
         deadline = _monotonic() + stall_s
         before = (-1, -1)
@@ -187,7 +186,7 @@ class Transport:
             if self._blocked:
                 waiting.poll(50)
             elif len(self._outbox) > goal or self._lock_is_taken():
-                select.poll().poll(1)  # another thread is writing
+                new_poll().poll(1)  # another thread is writing
         return self.open
 
     def _is_idle(self) -> bool:
