@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
 
+import pytest
+
 import remora
+from remora.cli.demo import command_by_hand
 
 from .harness.debuggee import remora as command
 from .harness.debuggee import run
@@ -26,6 +30,25 @@ def test_it_tells_the_whole_story(tmp_path: Path) -> None:
         "remora attach 5678", '"request": "attach"',
     ):  # fmt: skip
         assert words in done.stdout
+
+
+def test_the_commands_by_hand_work_in_a_terminal_without_our_environment(tmp_path: Path) -> None:
+    """`python -m remora` did not, after `uv run remora demo`: there is no remora in that python."""
+    plain = {"PATH": "/usr/bin:/bin", "VIRTUAL_ENV": ""}
+    done = run(command("demo"), cwd=tmp_path, env=plain)
+    shown = [line.strip()[2:] for line in done.stdout.splitlines() if line.strip().startswith("$ ")]
+    assert shown[-4].startswith("cd ")
+    for line in shown[-3:]:
+        words = shlex.split(line)
+        starts = words[: words.index("remora") + 1]
+        assert run([*starts, "--version"], cwd=tmp_path, env=plain).stdout.startswith("remora "), line
+
+
+def test_the_commands_by_hand_after_uv_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    monkeypatch.setenv("UV", "/usr/bin/uv")
+    monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / ".venv"))
+    assert command_by_hand() == f"uv run --project {tmp_path} remora"
 
 
 def test_it_fails_if_the_bug_is_not_there(tmp_path: Path) -> None:

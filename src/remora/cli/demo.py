@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -238,13 +239,14 @@ class Demo:
         folder = self.service.folder
         show.title("The same by hand: in one terminal")
         show.command(f"cd {folder}")
-        show.command("python -m remora --listen 5678 --wait-for-client service.py")
+        remora = command_by_hand()
+        show.command(f"{remora} --listen 5678 --wait-for-client service.py")
         show.plain("\nand in another one")
         show.command(
-            f"remora attach 5678 -c 'break {self.pricing}:{self._line('rate')}, rate > 1' -c continue"
+            f"{remora} attach 5678 -c 'break {self.pricing}:{self._line('rate')}, rate > 1' -c continue"
         )
         show.plain("\nor all at once")
-        show.command(f"remora run {folder / 'service.py'}")
+        show.command(f"{remora} run {folder / 'service.py'}")
         show.plain("\nor from an editor that speaks DAP; VS Code takes this in .vscode/launch.json:")
         configuration = {
             "name": "Order service",
@@ -253,7 +255,7 @@ class Demo:
             "connect": {"host": "127.0.0.1", "port": 5678},
         }
         show.plain(json.dumps(configuration, indent=2))
-        show.plain("\nWhere an editor asks for an adapter to start, it is: remora adapter")
+        show.plain(f"\nWhere an editor asks for an adapter to start, it is: {remora} adapter")
 
     def _line(self, marker: str) -> int:
         return next(number for number, text in enumerate(self.lines, 1) if text.endswith(f"# @{marker}"))
@@ -262,6 +264,19 @@ class Demo:
         for number in range(max(1, line - 2), min(len(self.lines), line + 1) + 1):
             text = self.lines[number - 1].split("  # @")[0]
             self.show.source(number, text, current=number == line)
+
+
+def command_by_hand() -> str:
+    """How this remora is started in a terminal of the person's, where our environment is not active."""
+    environment = os.environ.get("VIRTUAL_ENV", "")
+    project = os.path.dirname(environment)
+    if "UV" in os.environ and environment and os.path.exists(os.path.join(project, "pyproject.toml")):
+        # `uv run` in a clone: what it put on PATH is gone when it ends.
+        return f"uv run --project {shlex.quote(project)} remora"
+    found = shutil.which("remora")
+    if found and os.path.dirname(found) == os.path.dirname(sys.executable):
+        return "remora"
+    return f"{shlex.quote(sys.executable)} -m remora"
 
 
 class Show:
