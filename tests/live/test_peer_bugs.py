@@ -99,9 +99,11 @@ def test_modules_beside_the_program_shadow_only_for_the_program(
     way: Way, program: Write, tmp_path: Path
 ) -> None:
     """The program's own json.py is the program's; ours stays the standard library's."""
-    for name in ("json", "selectors", "socket", "struct", "random"):
+    for name in ("json", "selectors", "socket", "struct", "bisect", "random"):
         (tmp_path / f"{name}.py").write_text("def mine():\n    return 'mine'    # line 2\n")
-    target = program("import random\nprint(random.mine())\n")
+    target = program(
+        "import json, bisect\nassert bisect.mine() == json.mine()\nimport random\nprint(random.mine())\n"
+    )
     with started(way, target) as debugging:
         debugging.begin()
         debugging.break_at({"line": 2}, source={"path": str(tmp_path / "random.py")})

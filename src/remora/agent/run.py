@@ -40,9 +40,14 @@ def run(kind: str, value: str, args: list[str], *, agent: Agent | None, ready: R
     """
     if agent is not None:
         agent.prepare()
+
+    def begin(code: CodeType) -> None:
+        _give_back(agent)
+        ready(code)
+
     start = {"program": _program, "module": _module, "code": _code}[kind]
     try:
-        start(value, args, ready)
+        start(value, args, begin)
     except SystemExit as exit:
         if agent is not None:
             agent.exit_code = exit_code_of(exit.code)
@@ -202,6 +207,38 @@ def _builtin_importer() -> Any:
 def _set_path_0(entry: str) -> None:
     if not sys.flags.safe_path:
         sys.path[0:1] = [entry]
+
+
+def _give_back(agent: Agent | None) -> None:
+    """Forget the modules that we have imported and the program has its own of, in its folder.
+
+    With a json.py beside it `import json` means that file, as it does without us. What we hold stays ours.
+    """
+    if sys.flags.safe_path or not sys.path:
+        return
+    try:
+        beside = {name.partition(".")[0] for name in os.listdir(sys.path[0] or ".")}
+    except OSError:
+        return  # a zip; or no folder at all
+    taken = [name for name in beside if _is_replaceable(sys.modules.get(name), name)]
+    if not taken:
+        return
+    if agent is not None:
+        # Now, while `import json` in a module of ours still means the standard library's.
+        agent.load()
+        agent.inspector.warm_up()
+    for name in taken:
+        for loaded in list(sys.modules):
+            if loaded == name or loaded.startswith(name + "."):
+                del sys.modules[loaded]
+
+
+def _is_replaceable(module: types.ModuleType | None, name: str) -> bool:
+    """Say whether a file may stand in for this standard module: not for a built-in or frozen one."""
+    if module is None or name not in sys.stdlib_module_names or name == "encodings":
+        return False
+    origin = getattr(getattr(module, "__spec__", None), "origin", None)
+    return origin not in (None, "built-in", "frozen")
 
 
 def _new_main(*, file: str | None = None, loader: Any = None) -> types.ModuleType:
