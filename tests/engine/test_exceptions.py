@@ -342,3 +342,44 @@ def test_cancelled_tasks_are_not_unhandled(debug: Any) -> None:
     program.start()
     program.finish()
     debug.no_more_stops()
+
+
+def test_a_hook_chained_by_the_program_is_called_once_when_the_filter_comes_back(
+    debug: Any, monkeypatch: Any
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(sys, "excepthook", lambda *args: told.append("original"))
+    filters(debug, "uncaught")
+    ours = sys.excepthook
+
+    def chained(*args: Any) -> None:
+        told.append("program")
+        ours(*args)
+
+    monkeypatch.setattr(sys, "excepthook", chained)
+    filters(debug)
+    filters(debug, "uncaught")
+    sys.excepthook(ValueError, ValueError("end"), None)
+    assert told == ["program", "original"]
+    filters(debug)
+    assert sys.excepthook is chained
+
+
+def test_what_is_quiet_while_others_stand_does_not_close_the_door(debug: Any) -> None:
+    program = debug.program("""
+        x = 1  # @here
+        try:
+            raise ValueError("end")  # @dies
+        except ValueError as e:
+            engine.uncaught(e)
+    """)
+    program.namespace["engine"] = debug.engine
+    program.breakpoints("here")
+    filters(debug, "uncaught")
+    program.start()
+    debug.stop_at("here")
+    debug.engine.uncaught(SystemExit(0))  # of another thread, while this one stands
+    debug.engine.resume()
+    debug.stop_at("dies")
+    debug.engine.resume()
+    program.finish()

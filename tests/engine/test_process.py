@@ -275,6 +275,59 @@ def test_a_child_can_attach_an_engine_of_its_own(tmp_path: Path) -> None:
     assert lines == ["stop breakpoint both 1", "child 0"]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_fork_while_another_thread_arms(tmp_path: Path) -> None:
+    """The lock of arming is held by a thread that the child does not have."""
+    lines = run(
+        tmp_path,
+        """
+        import os, signal, time, warnings
+        warnings.simplefilter("ignore")
+        agent()
+        held, over = threading.Event(), threading.Event()
+        def hold():
+            with engine._armoury._lock:
+                held.set()
+                over.wait()
+        threading.Thread(target=hold).start()
+        held.wait()
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0 if not engine.attached else 9)
+        over.set()
+        deadline = time.monotonic() + 10
+        while not (done := os.waitpid(pid, os.WNOHANG))[0]:
+            if time.monotonic() > deadline:
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(0.001)
+        say("child", os.waitstatus_to_exitcode(done[1]))
+        """,
+    )
+    assert lines == ["child 0"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_the_watcher_of_a_child_is_not_a_thread_of_the_program(tmp_path: Path) -> None:
+    lines = run(
+        tmp_path,
+        """
+        import os, time, warnings
+        from remora.engine import jobs
+        warnings.simplefilter("ignore")
+        agent()
+        pid = os.fork()
+        if pid == 0:
+            engine.attach()
+            Job(1, lambda: None, lambda job: None, 10.0).run()
+            while jobs.watcher.ident not in sys._current_frames():
+                time.sleep(0.001)
+            os._exit(len(engine.threads()))
+        say("child has threads:", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        """,
+    )
+    assert lines == ["child has threads: 1"]
+
+
 def test_coverage_like_tool_beside_us_keeps_its_events(tmp_path: Path) -> None:
     lines = run(
         tmp_path,

@@ -6,13 +6,14 @@ import _thread
 import os
 import queue
 import socket
+import sys
 import threading
 import time
 from typing import Any
 
 import pytest
 
-from remora.engine import Interrupted, StepKind, StopReason, ThreadState
+from remora.engine import Interrupted, Rule, StepKind, StopReason, ThreadState, jobs
 from remora.engine.engine import NotStopped
 
 BUSY = """
@@ -60,8 +61,6 @@ def test_all_threads_stop_and_go_on(debug: Any) -> None:
 
 
 def monitoring_is_quiet(debug: Any) -> bool:
-    import sys
-
     return sys.monitoring.get_events(debug.engine._follower_tool.id) == 0
 
 
@@ -505,3 +504,89 @@ def test_fork_while_attached_and_while_stopped(debug: Any) -> None:
     program.finish()
     assert program["status"] == 7
     debug.no_more_stops()
+
+
+def test_a_paused_thread_comes_back_from_c_while_all_are_resumed(debug: Any) -> None:
+    reader, writer = socket.socketpair()
+    program = debug.program("""
+        def wait():
+            data = reader.recv(1)  # @blocked
+            x = data
+        wait()
+    """)
+    program.namespace["reader"] = reader
+    program.start(name="blocked")
+    until(lambda: [t.name for t in debug.engine.threads()] == ["blocked"])
+    [thread] = debug.engine.threads()
+    until(lambda: debug.at_of(thread.id) == "blocked")
+    debug.engine.pause(thread.id)
+    debug.stop_at("blocked")
+
+    def resumed(thread_id: int | None) -> None:
+        writer.send(b"x")
+        until(lambda: states(debug) == {"blocked": ThreadState.STOPPED}, "it parks")
+
+    debug.recorder.resumed = resumed
+    debug.engine.resume()
+    program.finish()
+    debug.no_more_stops()
+    reader.close()
+    writer.close()
+
+
+def test_an_interruption_by_two_at_once_lands_inside_the_work(monkeypatch: Any) -> None:
+    """The second one finds the token gone; the job must still wait for what the first one sends."""
+    sending, send_now, end_work, end_thread = (threading.Event() for _ in range(4))
+    send = jobs._send
+    strays: list[BaseException] = []
+
+    def slowly(ident: int, exception: type[BaseException] | None) -> None:
+        if exception is not None:
+            sending.set()
+            assert send_now.wait(10)
+        send(ident, exception)
+
+    monkeypatch.setattr(jobs, "_send", slowly)
+    finished: list[Any] = []
+    job = jobs.Job(1, lambda: end_work.wait(10), finished.append, None)
+
+    def run() -> None:
+        try:
+            job.run()
+            while not end_thread.is_set():
+                time.sleep(0.001)
+        except Interrupted as error:
+            strays.append(error)
+
+    worker = threading.Thread(target=run, daemon=True)
+    worker.start()
+    until(lambda: job._token, "the work begins")
+    first = threading.Thread(target=job.cancel, daemon=True)
+    first.start()
+    assert sending.wait(10)
+    job.cancel()
+    end_work.set()
+    until(lambda: finished or top_function(worker) == "_settle", "the work is over")
+    assert not finished, "the interruption is still under way"
+    send_now.set()
+    first.join(10)
+    until(lambda: finished, "the job is done")
+    end_thread.set()
+    worker.join(10)
+    assert not strays
+
+
+def top_function(thread: threading.Thread) -> str:
+    frame = sys._current_frames().get(thread.ident or 0)
+    return frame.f_code.co_name if frame is not None else ""
+
+
+def test_stop_on_entry_makes_a_program_known_by_its_path_user_code(debug: Any) -> None:
+    program = debug.program("x = 1  # @one", path="site-packages/tool/__main__.py")
+    [breakpoint] = program.breakpoints("one")
+    assert breakpoint.line == program.line("one")
+    code = compile(program.source, str(program.path), "exec")
+    debug.engine.stop_on_entry(code)
+    assert debug.engine.is_user_code(code)
+    debug.user_code(rules=[Rule(False, path=str(program.path))])
+    assert not debug.engine.is_user_code(code)

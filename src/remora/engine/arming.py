@@ -100,7 +100,7 @@ class Armoury:
     def file_at(self, path: str) -> File:
         """The file a client means by `path`."""
         resolved = self.paths.resolve(path)
-        return self._by_path.get(resolved) or self._make(resolved, path)
+        return self._by_path.get(resolved) or self._make(resolved)
 
     def files_with_breakpoints(self) -> list[File]:
         return [file for file in self._by_path.values() if file.breakpoints is not None]
@@ -109,7 +109,7 @@ class Armoury:
         if len(self._by_name) > MAX_NAMES:
             self._forget_generated()
         resolved = self.paths.resolve(name)
-        file = self._by_path.get(resolved) or self._make(resolved, name)
+        file = self._by_path.get(resolved) or self._make(resolved)
         self._by_name[name] = file
         return file
 
@@ -120,16 +120,16 @@ class Armoury:
                 self._by_name.pop(name, None)
                 self._by_path.pop(file.path, None)
 
-    def _make(self, resolved: str, name: str) -> File:
+    def _make(self, resolved: str) -> File:
         is_own = resolved.startswith(OWN_DIRECTORY)
-        file = File(resolved, is_own=is_own, is_user=self._user_code.is_user(name, resolved))
+        file = File(resolved, is_own=is_own, is_user=self._user_code.is_user(resolved))
         file.codes.on_death = self._died
         return self._by_path.setdefault(resolved, file)
 
     def reclassify(self) -> None:
         """The rules changed: ask again which files are the user's."""
-        for name, file in list(self._by_name.items()):
-            file.is_user = self._user_code.is_user(name, file.path)
+        for file in list(self._by_path.values()):
+            file.is_user = self._user_code.is_user(file.path)
 
     # the tool
 
@@ -158,9 +158,9 @@ class Armoury:
                 file.codes.clear()
                 file.is_recorded = file.is_user and not file.is_own
 
-    def find(self, *, on: bool) -> None:
+    def find(self) -> None:
         """Switch the meeting of code objects on. It stays on until detach, so that the record stays whole."""
-        if on and not self.is_on and self._tool is not None:
+        if not self.is_on and self._tool is not None:
             self.is_on = True
             if self._was_on:
                 monitoring.restart()  # what was disabled in an earlier attachment must be met again
@@ -169,6 +169,10 @@ class Armoury:
     @property
     def events(self) -> int:
         return PY_START | PY_RESUME if self.is_on else 0
+
+    def forked(self) -> None:
+        """In a forked child: the thread that held the lock may be gone."""
+        self._lock = _thread.RLock()
 
     # callbacks of the finder
 

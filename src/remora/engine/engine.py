@@ -57,6 +57,7 @@ class Engine:
         self.attached = False
         self._listener = listener
         self._finder_tool: Tool | None = None
+        self._follower_tool: Tool | None = None
         self._numbers = 0  # the last breakpoint id given
         self._user_code = UserCode()
         self._threads = Threads()
@@ -108,7 +109,7 @@ class Engine:
         self._watch_threads()
         _after_fork.register(self)
         for file in self._armoury.files_with_breakpoints():  # set before
-            self._armoury.find(on=True)
+            self._armoury.find()
             self._armoury.arm_file(file)
         self._set_events()
         return warning
@@ -128,7 +129,7 @@ class Engine:
         for tool in (self._finder_tool, self._follower_tool):
             if tool is not None:
                 tool.free()
-        self._finder_tool = None
+        self._finder_tool = self._follower_tool = None
 
     def own_thread(self, ident: int, own: bool = True) -> None:
         """Say that this thread is the debugger's own: never listed, stopped or counted; or no more."""
@@ -138,10 +139,10 @@ class Engine:
             self._threads.own.discard(ident)
 
     def _forked(self) -> None:
-        if self.attached:
-            self._world.forked()
-            watcher.forked()
-            self.detach()
+        self._armoury.forked()
+        self._world.forked()
+        watcher.forked()
+        self.detach()
 
     def _set_events(self) -> None:
         if self._finder_tool is not None:
@@ -211,7 +212,7 @@ class Engine:
         file.breakpoints = new if new.items else None
         if new.items or old is not None:
             if new.items:
-                self._armoury.find(on=True)
+                self._armoury.find()
                 self._set_events()
             self._armoury.arm_file(file)
         return list(new.items)
@@ -258,12 +259,12 @@ class Engine:
         """Replace the filters (raised, uncaught, userUnhandled). Raises ValueError; then nothing changes."""
         self._exceptions.set(filters)
         if any(item.name == "uncaught" for item in filters):
-            self._armoury.find(on=True)  # to see asyncio being imported
+            self._armoury.find()  # to see asyncio being imported
         self._set_events()
 
     def stop_on_entry(self, code: CodeType) -> None:
         """Stop with reason ENTRY at the first line of `code`, the main program's module. It is user code."""
-        self._user_code.add_entry(code.co_filename)
+        self._user_code.add_entry(self._armoury.file_of(code).path)
         self._armoury.reclassify()
         if self.attached:
             self._stepping.at_entry(code)

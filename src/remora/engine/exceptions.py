@@ -84,7 +84,7 @@ class Exceptions:
         self._is_foundation = is_foundation
         self._filters: dict[str, Expression | None] = {}
         self._told: BaseException | None = None  # the last uncaught one: the runner and the hook both report
-        self._previous_hook: Callable[..., Any] | None = None
+        self._previous_hook: Callable[..., Any] = sys.__excepthook__
         self._hook: Callable[..., Any] | None = None
         self._watched: list[CodeType] = []
 
@@ -200,14 +200,15 @@ class Exceptions:
 
     def _watch_uncaught(self) -> None:
         if self._hook is None:
-            self._previous_hook = getattr(sys, "excepthook", None)  # a program may delete it
+            previous = getattr(sys, "excepthook", None) or sys.__excepthook__  # a program may delete it
 
+            # Each hook of ours keeps the one before it: the program may have chained an earlier one.
             def hook(kind: type[BaseException], exc: BaseException, traceback: TracebackType | None) -> Any:
                 self.uncaught(exc)
-                previous = self._previous_hook or sys.__excepthook__
                 return previous(kind, exc, traceback)
 
             self._hook = sys.excepthook = hook
+            self._previous_hook = previous
         self._watch(post_mortem.__code__, self._in_post_mortem)
         maker = threading._make_invoke_excepthook  # type: ignore[attr-defined]
         for const in maker.__code__.co_consts:
@@ -224,7 +225,7 @@ class Exceptions:
         self._armoury.met = None
         if self._hook is not None:
             if getattr(sys, "excepthook", None) is self._hook:
-                sys.excepthook = self._previous_hook or sys.__excepthook__
+                sys.excepthook = self._previous_hook
             # Else the program has chained it; it stays, and does nothing but call the one before.
             self._hook = None
         with self._world.lock:

@@ -3,8 +3,8 @@
 Interrupting means an asynchronous exception (`PyThreadState_SetAsyncExc`), which lands at some later bytecode
 of the thread. It must never land outside the work, so each job has one token: whoever wants to interrupt
 takes it first, and the thread that runs the job takes it when the work is over. If it finds the token gone it
-waits until the exception has been sent, and clears it. `list.pop` is atomic, so there is no lock an
-asynchronous exception could leave held.
+waits until whoever took it has sent the exception, and clears it. `list.pop` is atomic, so there is no lock
+that an asynchronous exception could leave held.
 """
 
 from __future__ import annotations
@@ -59,7 +59,6 @@ class Job(Generic[T]):
         "_token",
         "_work",
         "error",
-        "is_done",
         "result",
         "thread_id",
         "timeout_s",
@@ -72,13 +71,12 @@ class Job(Generic[T]):
         self.timeout_s = timeout_s
         self.result: T | None = None
         self.error: BaseException | None = None
-        self.is_done = False
         self._work = work
         self._done = done
         self._ident: int | None = None
         self._token: list[None] = []  # holds one item exactly while the work may be interrupted
         self._cancelled = False
-        self._sent = True
+        self._sent = False  # set by the one who took the token to interrupt
 
     def cancel(self) -> None:
         """Interrupt the work, or keep it from starting. `done` still runs, with `error` an Interrupted.
@@ -89,12 +87,10 @@ class Job(Generic[T]):
         self._interrupt()
 
     def _interrupt(self) -> None:
-        self._sent = False
         try:
             self._token.pop()
         except IndexError:
-            self._sent = True  # not begun, over already, or interrupted before
-            return
+            return  # not begun, over already, or interrupted before
         assert self._ident is not None
         try:
             _send(self._ident, Interrupted)
@@ -104,10 +100,10 @@ class Job(Generic[T]):
     def run(self) -> None:
         """Do the work on this thread, then call `done`. Raises nothing of the work's."""
         self._ident = _get_ident()
-        watched = False
         try:
-            watched = self.timeout_s is not None and watcher.watch(self, self.timeout_s)
             self._token.append(None)
+            if self.timeout_s is not None:
+                watcher.watch(self, self.timeout_s)
             if self._cancelled:
                 raise Interrupted("cancelled before it began")
             self.result = self._work()
@@ -119,9 +115,7 @@ class Job(Generic[T]):
                 break
             except Interrupted:
                 continue  # it landed after the work; nothing more can come
-        if watched:
-            watcher.forget(self)
-        self.is_done = True
+        watcher.forget(self)
         try:
             self._done(self)
         except Exception as error:  # boundary: the session's code, on a thread of the program
@@ -148,32 +142,39 @@ class Watcher:
     """
 
     def __init__(self) -> None:
-        self.ident: int | None = None
         self.started: Callable[[int], None] | None = None  # told the ident, so that it counts as our own
+        self._begin()
+
+    def _begin(self) -> None:
+        self.ident: int | None = None
         self._jobs: dict[Job[Any], float] = {}
         self._wake = _allocate_lock()
         self._wake.acquire()
         self._waits_until = 0.0  # 0: it is awake and will look again; inf: for good
 
-    def watch(self, job: Job[Any], timeout_s: float) -> bool:
+    def watch(self, job: Job[Any], timeout_s: float) -> None:
+        """Interrupt `job` unless it is forgotten within `timeout_s`. Any thread."""
         deadline = _now_s() + timeout_s
         self._jobs[job] = deadline
         if self.ident is None:
             self.ident = -1
-            started = _thread.start_new_thread(self._run, ())
+            try:
+                started = _thread.start_new_thread(self._run, ())
+            except RuntimeError:  # no thread to be had now; the next job may have more luck
+                self.ident = None
+                raise
             self.ident = started
             if self.started is not None:
                 self.started(started)
         elif deadline < self._waits_until:
             self._rouse()
-        return True
 
     def forget(self, job: Job[Any]) -> None:
         self._jobs.pop(job, None)
 
     def forked(self) -> None:
         """In a forked child there is no such thread."""
-        self.__init__()  # type: ignore[misc]
+        self._begin()
 
     def _rouse(self) -> None:
         if self._wake.locked():

@@ -232,7 +232,7 @@ class Stepping:
         world = self._world
         if world.is_stopped:
             if self._is_own(code):
-                return DISABLE
+                return DISABLE if door is None else None
             world.halt_here(_getframe(2), at_line=False)
             return None
         if not self._watching:
@@ -397,7 +397,7 @@ class Stepping:
         that makes many small calls would spend its time on this, so after MAX_REARMS the events are left on.
         """
         ident = _get_ident()
-        for step in self._followed.values():
+        for step in list(self._followed.values()):
             if step.frame.f_code is not code or step.is_landing:
                 continue
             if step.kind is StepKind.OUT:

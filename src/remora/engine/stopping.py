@@ -298,18 +298,19 @@ class World:
         """Let all threads go on; `prepare` (a step) runs with the lock held before they do.
 
         The listener hears of it before any thread moves. If a thread has come back from C and stopped for a
-        reason of its own in that moment, its stop was told after this resume: then all stay where they are.
+        reason of its own in that moment, nobody has answered that stop yet: then all stay where they are.
         """
         with self.lock:
             if not self.is_stopped:
                 return
             standing = set(self.parked)
+            told = list(self._stops.values())  # of threads in C; one that comes back brings its old stop
         self._listener.resumed(None)
         with self.lock:
             if not self.is_stopped:
                 return
-            late = [p for ident, p in self.parked.items() if ident not in standing and p.stop is not None]
-            if late:
+            late = [parked.stop for ident, parked in self.parked.items() if ident not in standing]
+            if any(stop is not None and stop not in told for stop in late):
                 for ident in standing:
                     self.parked[ident].stop = None
                 return

@@ -1,8 +1,8 @@
 """User code: which code objects belong to the program, and which only serve it.
 
-Decided once per file name. By default: everything but the standard library, installed packages, code made at
-run time by libraries (`<string>` and the like), and remora itself. Rules of the session come first, and the
-first one that matches decides.
+Decided once per resolved path. By default: everything but the standard library, installed packages, code made
+at run time by libraries (`<string>` and the like), and remora itself. Rules of the session come first, and
+the first one that matches decides.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ class UserCode:
     def __init__(self) -> None:
         self.just_my_code = True
         self._rules: list[tuple[bool, re.Pattern[str] | None, str | None]] = []
-        self._entry_names: set[str] = set()
+        self._entries: set[str] = set()
 
     def set_rules(self, rules: Sequence[Rule]) -> None:
         self._rules = [(rule.include, glob(rule.path) if rule.path else None, rule.module) for rule in rules]
 
-    def add_entry(self, filename: str) -> None:
-        """The main program is user code, whatever it is called (`<string>` for `-c`)."""
-        self._entry_names.add(filename)
+    def add_entry(self, path: str) -> None:
+        """The main program is user code, wherever it lies (`<string>` for `-c`)."""
+        self._entries.add(path)
 
-    def is_user(self, filename: str, path: str) -> bool:
-        """Whether code compiled as `filename`, resolved to `path`, is the user's."""
+    def is_user(self, path: str) -> bool:
+        """Whether code of the file at this resolved path (or `<name>`) is the user's."""
         if path.startswith(OWN_DIRECTORY):
             return False
         for include, pattern, module in self._rules:
@@ -61,12 +61,10 @@ class UserCode:
                 return include
             if module is not None and in_module(path, module):
                 return include
-        if filename in self._entry_names:
+        if path in self._entries:
             return True
         if path.startswith("<"):
             return path.startswith(_INTERACTIVE) or (path == "<string>" and _main_has_no_file())
-        if filename.startswith("<frozen "):
-            return False
         if any(part in path for part in _INSTALLED):
             return False
         return not path.startswith(STDLIB + os.sep)
