@@ -102,6 +102,13 @@ ENDS = {
         "import threading, time\nthreading.Thread(target=lambda: (time.sleep(.2), print('late'))).start()"
     ),
     "excepthook": ("import sys\nsys.excepthook = lambda t, v, tb: print('mine', t.__name__, v)\n1/0"),
+    "broken excepthook": "import sys\ndef hook(*a): raise KeyError('in hook')\nsys.excepthook = hook\n1/0",
+    "excepthook that is none": "import sys\nsys.excepthook = None\n1/0",
+    "no excepthook": "import sys\ndel sys.excepthook\n1/0",
+    "excepthook that exits": "import sys\nsys.excepthook = lambda *a: sys.exit(9)\n1/0",
+    "excepthook without stderr": (
+        "import sys\ndef hook(*a): raise KeyError('in hook')\nsys.excepthook = hook\nsys.stderr = None\n1/0"
+    ),
     "stdin": "print(repr(input()))",
     "future": "from __future__ import annotations\ndef f(x: no_such): pass\nprint(f.__annotations__)",
     "warning": "import warnings; warnings.warn('careful')",

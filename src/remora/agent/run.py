@@ -99,14 +99,38 @@ def _is_ours(code: CodeType) -> bool:
 
 def _hide_ourselves() -> None:
     """Take our frames off the traceback that the interpreter is about to print."""
-    programs = sys.excepthook
+    missing = object()
+    programs: Any = getattr(sys, "excepthook", missing)  # a program may delete it
 
     def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> Any:
-        sys.excepthook = programs
         error.__traceback__ = sys.last_traceback = strip(traceback)
-        return programs(kind, error, error.__traceback__)
+        if programs is missing:
+            del sys.excepthook
+            _write_error("sys.excepthook is missing\n")
+            return sys.__excepthook__(kind, error, error.__traceback__)
+        sys.excepthook = programs
+        try:
+            return programs(kind, error, error.__traceback__)
+        except SystemExit:
+            raise
+        except BaseException as failure:
+            # What CPython does, which would show this frame among the program's (Python/pythonrun.c).
+            failure.__traceback__ = strip(failure.__traceback__)
+            _write_error("Error in sys.excepthook:\n")
+            sys.__excepthook__(type(failure), failure, failure.__traceback__)
+            _write_error("\nOriginal exception was:\n")
+            failure.__context__ = None
+        return sys.__excepthook__(kind, error, error.__traceback__)
 
     sys.excepthook = hook
+
+
+def _write_error(text: str) -> None:
+    """Write as PySys_WriteStderr does: where there is no sys.stderr, to the descriptor."""
+    if sys.stderr is not None:
+        sys.stderr.write(text)
+    else:
+        os.write(2, text.encode())
 
 
 # --- the three kinds
