@@ -57,6 +57,7 @@ class Agent:
         self.door: Door | None = None  # in process
         self.exit_code: int | None = None
         self.holding = False  # a launched program that has not begun
+        self.is_ahead = False  # the program of `remora --listen FILE` has not begun, with or without a client
         self.finished = False
         self.goodbye = _thread.allocate_lock()  # held by the agent thread while it lets a client go
         self.mirror = Mirror(self._mirrored)
@@ -143,7 +144,7 @@ class Agent:
         """The client is ready: whoever waited for one goes on."""
         session.ready = True
         session.send_held()
-        if self.options.stop_on_entry and not self.holding:
+        if self.options.stop_on_entry and not self.holding and not self.is_ahead:
             self.engine.pause()
         self.holding = False
         self.release()
@@ -219,6 +220,7 @@ class Agent:
 
     def program_begins(self, code: CodeType) -> None:
         """Stop at the first line of the main program, if the client has asked for that."""
+        self.is_ahead = False  # before the look at the client: one that comes in between pauses us itself
         if self.is_ready() and self.options.stop_on_entry:
             self.engine.stop_on_entry(code)
 

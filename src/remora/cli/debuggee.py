@@ -70,14 +70,16 @@ def run(arguments: list[str]) -> int:
     except (OSError, TypeError, ValueError) as error:
         # What the user got wrong: a port in use, an unknown option, nobody there to connect to.
         raise UsageError(_reason(error)) from None
-    if wish.wait:
-        remora.wait_for_client()
     # Not through the facade: this process is the debuggee, and this its main program.
     from remora.agent import join
-    from remora.agent.run import run as run_program
 
     agent = join.current()
     assert agent is not None
+    agent.is_ahead = True
+    if wish.wait:
+        remora.wait_for_client()
+    from remora.agent.run import run as run_program
+
     run_program(wish.kind, wish.target, wish.arguments, agent=agent, ready=agent.program_begins)
     return 0
 

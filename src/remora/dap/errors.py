@@ -133,6 +133,7 @@ STUCK = Kind(
     "what needs its thread fails until it ends",
 )
 BUSY = Kind(3007, DebuggeeError, "thread {thread} is still busy with '{what}', which does not end")
+CANNOT_JUMP = Kind(3008, DebuggeeError, "cannot jump there: {reason}")
 
 # We act.
 INTERNAL = Kind(9000, DapError, "a bug in remora, please report it: {what}", show_user=True)

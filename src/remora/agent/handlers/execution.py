@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from remora.agent.session import PENDING
-from remora.dap.errors import STALE_HANDLE, UNSUPPORTED
+from remora.dap.errors import CANNOT_JUMP, STALE_HANDLE
 from remora.engine import StepKind
 
 TYPE_CHECKING = False
@@ -52,7 +52,11 @@ def pause(session: Session, request: Request) -> Pending:
     thread_id = request.arguments["threadId"]
     session.known_thread(thread_id)
     session.respond(request)
-    session.agent.engine.pause(thread_id)
+    agent = session.agent
+    if agent.is_ahead and not session.ready:
+        agent.options.stop_on_entry = True  # where it is now is in remora
+        return PENDING
+    agent.engine.pause(thread_id)
     return PENDING
 
 
@@ -86,11 +90,11 @@ def goto(session: Session, request: Request) -> Pending:
     if line is None:
         raise STALE_HANDLE(what="goto target", handle=target)
     if stop.post_mortem:
-        raise UNSUPPORTED(command="goto", reason="the exception has already left these frames")
+        raise CANNOT_JUMP(reason="the exception has already left these frames")
     try:
         warnings = session.agent.engine.jump(thread_id, line)
     except ValueError as error:
-        raise UNSUPPORTED(command="goto", reason=str(error)) from error
+        raise CANNOT_JUMP(reason=str(error)) from error
     session.respond(request)
     for warning in warnings:
         session.say(f"remora: {warning}\n")
