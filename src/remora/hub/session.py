@@ -72,6 +72,7 @@ class Session:
         program: Program | None = None,
     ) -> None:
         self.hello = hello
+        self._name: str = hello["name"]  # the agent says the full path when a client attaches
         self.pid: int = hello["pid"]
         self.launched = launched
         self.client: Client | None = None
@@ -322,6 +323,8 @@ class Session:
             self._ended_cleanly = True
             if self._program is None:
                 self._agent_lost("it has ended")
+        elif name == "process":
+            self._name = (message.get("body") or {}).get("name") or self._name
         if name in ("exited", "terminated", "process"):
             # Ours to say: with the kernel's exit code if we have it, and after all output.
             return
@@ -335,7 +338,7 @@ class Session:
             client.event(
                 "process",
                 {
-                    "name": self.hello["name"],
+                    "name": self._name,
                     "systemProcessId": self.pid,
                     "isLocalProcess": True,
                     "startMethod": "launch" if self.launched else "attach",

@@ -35,6 +35,17 @@ def initialize(session: Session, request: Request) -> dict[str, Any]:
     return CAPABILITIES
 
 
+def _program_name(session: Session) -> str:
+    """Return the full path of the main program, as far as it has one."""
+    argument = sys.argv[0] if sys.argv else ""
+    if session.agent.is_ahead or session.agent.holding:
+        # The main module is still ours.
+        return os.path.abspath(argument) if os.path.isfile(argument) else argument
+    # Absolute, and not lost when the program changes its folder.
+    path = getattr(sys.modules.get("__main__"), "__file__", None)
+    return path if isinstance(path, str) else argument
+
+
 def attach(session: Session, request: Request) -> Pending:
     if session.attached:
         raise SESSION_EXISTS(command="attach")
@@ -46,7 +57,7 @@ def attach(session: Session, request: Request) -> Pending:
     session.event(
         "process",
         {
-            "name": sys.argv[0] if sys.argv else "",
+            "name": _program_name(session),
             "systemProcessId": os.getpid(),
             "isLocalProcess": True,
             "startMethod": "launch" if session.agent.start_method == "launch" else "attach",
