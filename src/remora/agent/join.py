@@ -357,7 +357,8 @@ def _print_token(address: tuple[str, int], token: str) -> None:
     }
     _write_error(
         f"remora: {address[0]}:{address[1]} can be reached from other machines, so clients need a token. "
-        f"To attach:\n{json.dumps(configuration, indent=4)}\n"
+        f"To attach from an editor:\n{json.dumps(configuration, indent=4)}\n"
+        f"or from a terminal: REMORA_TOKEN={token} remora attach HOST:{address[1]}\n"
     )
 
 
