@@ -60,6 +60,9 @@ class App:
             return _COULD_NOT_START
         except KeyboardInterrupt:
             return 128 + signal.SIGINT
+        if self.reader.interactive and self.debugger.target.is_local:
+            hint = "`help` lists the commands, `c` continues, Ctrl-C pauses, `q` leaves."
+            self.screen.say(self.screen.style(hint, "dim"))
         try:
             while True:
                 if not self._notice():
@@ -74,6 +77,9 @@ class App:
                 self.do_line(line)
         except Quit:
             pass
+        leaves_it = not self.debugger.target.is_local and self.debugger.state is not State.ENDED
+        if leaves_it and self.reader.interactive:
+            self.screen.say("Detached; the program runs on.")
         if self.debugger.exit_code is not None and self.debugger.state is State.ENDED:
             return self.debugger.exit_code
         stop = self.debugger.stop
@@ -90,8 +96,9 @@ class App:
             debugger.configure()
             self.after_move(debugger.wait())
         else:
+            what = f"{debugger.target.main_file} at " if debugger.target.main_file else ""
             self.screen.say(
-                f"Attached to {debugger.target.describe()}. Set breakpoints, then `c`; Ctrl-C pauses."
+                f"Attached to {what}{debugger.target.describe()}. Set breakpoints, then `c`; Ctrl-C pauses."
             )
 
     def _read(self) -> str:
@@ -138,11 +145,14 @@ class App:
                 break
 
     def _do(self, found: Command | None, argument: str) -> bool:
-        from remora.terminal.commands.evaluating import run_python
+        from remora.terminal.commands.evaluating import run_python, without_trace
 
         try:
             if found is None:
-                run_python(self, argument)
+                try:
+                    run_python(self, argument)
+                except CommandError as error:
+                    raise CommandError(without_trace(str(error))) from error
             else:
                 found.run(self, argument)
         except CommandError as error:

@@ -40,6 +40,8 @@ class Breakpoint:
         self.verified = False
         self.actual_line = line
         self.message = ""
+        #: it cannot be as it was asked for; the message says why
+        self.failed = False
 
     @property
     def where(self) -> str:
@@ -62,6 +64,7 @@ class Breakpoint:
         self.verified = bool(answer.get("verified"))
         self.actual_line = answer.get("line") or self.actual_line
         self.message = answer.get("message") or ""
+        self.failed = not self.verified and answer.get("reason") == "failed"
 
 
 class Breakpoints:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import os
 import queue
 import signal
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +28,12 @@ Body = dict[str, Any]
 _FRAMES_AT_ONCE = 50
 # The program has said goodbye; what is left are its exit handlers and threads.
 _EXIT_GRACE_S = 30.0
+# remora's number for an attach that brings no token.
+_TOKEN_NEEDED = 2002
+# The module whose frames are the last of ours before the program's.
+_RUNNER = "remora.agent.run"
+# A program that waits for us takes a moment from the waiting to its first line.
+_BEGIN_GRACE_S = 1.0
 
 
 class CommandError(Exception):
@@ -35,7 +43,7 @@ class CommandError(Exception):
 class State(enum.Enum):
     """Where the session is."""
 
-    CONFIGURING = "not running yet"
+    CONFIGURING = "attached"  # breakpoints can be set; the program runs, or waits for us
     RUNNING = "running"
     STOPPED = "stopped"
     ENDED = "not running"
@@ -43,6 +51,7 @@ class State(enum.Enum):
 
 class _Happened(enum.Enum):
     INTERRUPT = enum.auto()
+    NOBODY_READS = enum.auto()
 
 
 class Debugger:
@@ -61,6 +70,8 @@ class Debugger:
         self.stop: Stop | None = None
         self.thread_id = 1
         self.frame_index = 0
+        #: the thread the person knows to be in; 1 is the main thread
+        self.told_thread_id = 1
         self._frames: list[Body] = []
         self._total_frames = 0
         self._session: DebugSession | None = None
@@ -75,7 +86,8 @@ class Debugger:
     def session(self) -> DebugSession:
         """The session. CommandError if there is none."""
         if self._session is None or self.state is State.ENDED:
-            raise CommandError("the program is not running; `restart` starts it again")
+            again = "starts it again" if self.target.is_local else "attaches again"
+            raise CommandError(f"the program is not running; `restart` {again}")
         return self._session
 
     @property
@@ -94,10 +106,17 @@ class Debugger:
         self._session = DebugSession(client, features=features)
         self._inbox = queue.SimpleQueue()
         self.exit_code = None
+        self.told_thread_id = 1
+        self.displays = dict.fromkeys(self.displays)
         try:
             self._session.begin(self.target.command, self.target.arguments)
         except ClientError as error:
             self._drop()
+            if isinstance(error, RequestFailed) and error.id == _TOKEN_NEEDED:
+                raise CommandError(
+                    "this program asks for a token, which it printed when it was started: "
+                    "put it into the variable REMORA_TOKEN"
+                ) from error
             raise CommandError(str(error)) from error
         self.state = State.CONFIGURING
         if self.filters is None:
@@ -159,7 +178,14 @@ class Debugger:
             case "output":
                 category = body.get("category") or "console"
                 if category != "telemetry":
-                    self.screen.program_output(str(body.get("output", "")), category)
+                    try:
+                        self.screen.program_output(str(body.get("output", "")), category)
+                    except BrokenPipeError:
+                        self._inbox.put(_Happened.NOBODY_READS)
+            case "process" if not self.target.is_local:
+                # So that `break 12` means a line of it. The file of another machine is not known here.
+                name = str(body.get("name") or "")
+                self.target.main_file = name if os.path.isabs(name) and os.path.isfile(name) else None
             case "stopped" | "continued" | "exited" | "terminated":
                 self._inbox.put((name, body))
             case "breakpoint":
@@ -215,6 +241,28 @@ class Debugger:
         self._running()
         return self.wait()
 
+    def pause(self) -> bool:
+        """Stop the program where it is, one that waits for us at its first line. CommandError."""
+        early = self.state is State.CONFIGURING
+        if self.state is State.STOPPED:
+            raise CommandError("the program is stopped already")
+        self.ask("pause", {"threadId": self.thread_id})
+        self.configure()
+        if not self.wait():
+            return False
+        if early:
+            self._reach_the_program()
+        return True
+
+    def _reach_the_program(self) -> None:
+        # The stop is told while the thread still waits for us, in code of ours; it parks behind that.
+        deadline = time.monotonic() + _BEGIN_GRACE_S
+        while str(self.frame().get("moduleId", "")).startswith("remora.") and time.monotonic() < deadline:
+            time.sleep(0.01)
+            self._frames = []
+            if self.stop is not None:
+                self.stop.body.pop("text", None)
+
     def _running(self) -> None:
         self.state = State.RUNNING
         self.stop = None
@@ -260,7 +308,8 @@ class Debugger:
                 self._take(happened)
 
     def _take(self, happened: tuple[str, Body] | _Happened) -> None:
-        assert not isinstance(happened, _Happened)
+        if isinstance(happened, _Happened):
+            raise BrokenPipeError
         name, body = happened
         match name:
             case "stopped":
@@ -324,7 +373,7 @@ class Debugger:
         """Make sure that there is a stop to look at. CommandError."""
         _ = self.session
         if self.state is State.CONFIGURING:
-            self.configure()
+            raise CommandError("the program is not stopped: `c` goes to a breakpoint, `pause` stops it now")
         if self.state is State.RUNNING:
             raise CommandError("the program is running; `pause` stops it")
 
@@ -352,6 +401,17 @@ class Debugger:
         self.frame_index = 0
         self._frames = []
 
+    def below_the_program(self) -> int:
+        """Return how many of the oldest frames are remora's own, below those of a program that listens."""
+        frames = self.frames()
+        first = next((i for i, each in enumerate(frames) if each.get("moduleId") == _RUNNER), None)
+        if first is None:
+            return 0
+        # Above it may be runpy's, for `-m`.
+        while first and frames[first - 1].get("presentationHint") == "subtle":
+            first -= 1
+        return len(frames) - first if first else 0  # 0: nothing else is there
+
     def total_frames(self) -> int:
         """Return how deep the stack is. CommandError."""
         self.frame(0)
@@ -378,8 +438,6 @@ class Debugger:
 
     def evaluate(self, expression: str, context: str = "repl") -> Body:
         """Evaluate in the frame looked at, or, while the program runs, in none. CommandError."""
-        if self.state is State.CONFIGURING:
-            self.configure()
         arguments: Body = {"expression": expression, "context": context}
         if self.state is State.STOPPED:
             arguments["frameId"] = self.frame()["id"]

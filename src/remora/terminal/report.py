@@ -55,8 +55,11 @@ def say_stop(debugger: Debugger, hit: list[Breakpoint]) -> None:
     if stop is None:
         return
     say, style = debugger.screen.say, debugger.screen.style
+    if debugger.thread_id != debugger.told_thread_id:
+        debugger.told_thread_id = debugger.thread_id
+        say(f"Thread {debugger.thread_id}, {style(thread_name(debugger), 'bold')}:")
     if stop.reason == "exception":
-        say(style(exception_text(debugger), "red"))
+        say(style(exception_text(debugger, with_fate=True), "red"))
     elif hit:
         say(style(f"Breakpoint {', '.join(str(each.number) for each in hit)}.", "bold"))
     elif stop.reason == "breakpoint":
@@ -71,8 +74,14 @@ def say_stop(debugger: Debugger, hit: list[Breakpoint]) -> None:
         say(f"{style(name, 'dim')} = {value}")
 
 
-def exception_text(debugger: Debugger) -> str:
-    """Return what the exception of this stop says: `ValueError: no good`."""
+def thread_name(debugger: Debugger) -> str:
+    """Return the name of the thread looked at."""
+    threads = debugger.ask("threads", {}).get("threads") or []
+    return next((str(each["name"]) for each in threads if each["id"] == debugger.thread_id), "?")
+
+
+def exception_text(debugger: Debugger, *, with_fate: bool = False) -> str:
+    """Return what the exception of this stop says: `ValueError: no good`, or `Uncaught ValueError: …`."""
     stop = debugger.stop
     if stop is None or stop.reason != "exception":
         raise CommandError("the program has not stopped at an exception")
@@ -83,7 +92,8 @@ def exception_text(debugger: Debugger) -> str:
             body = {}
         name, text = body.get("exceptionId", ""), body.get("description") or ""
         if name:
-            return text if text.startswith(name) else f"{name}: {text}" if text else name
+            said = text if text.startswith(name) else f"{name}: {text}" if text else name
+            return f"Uncaught {said}" if with_fate and body.get("breakMode") == "unhandled" else said
     return stop.text or "Exception."
 
 
@@ -103,6 +113,7 @@ def say_stack(debugger: Debugger, limit: int = 0) -> None:
     """Show the stack, the oldest frame first, as pdb does; `limit` > 0 shows only the newest ones."""
     say, style = debugger.screen.say, debugger.screen.style
     frames = debugger.frames()
+    frames = frames[: len(frames) - debugger.below_the_program()]
     shown = frames[:limit] if limit > 0 else frames
     if len(shown) < len(frames):
         say(style(f"  … {len(frames) - len(shown)} older", "dim"))

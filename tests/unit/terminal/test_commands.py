@@ -68,6 +68,29 @@ def test_a_temporary_breakpoint_stops_once(toy) -> None:
     assert target.adapter.breakpoints[toy.path] == []
 
 
+def test_a_breakpoint_that_cannot_be_is_not_kept(toy) -> None:
+    target = toy.target()
+
+    def prepare(adapter) -> None:
+        plain = adapter.do_setBreakpoints
+
+        def answer(arguments):
+            body = plain(arguments)
+            for wish, each in zip(arguments["breakpoints"], body["breakpoints"], strict=True):
+                if "+*" in wish.get("condition", ""):
+                    each.update(verified=False, reason="failed", message="The condition is wrong: no")
+            return body
+
+        adapter.answers["setBreakpoints"] = answer
+
+    target.prepare = prepare
+    text, _, _ = toy.run("b 5, a +* 1", "b", "b 6, a", "condition 2 a +*", "b", target=target)
+    assert text.count("*** The condition is wrong: no") == 2
+    assert "There are no breakpoints." in text
+    assert "toy.py:6\n\tstop only if a\n" in text
+    assert target.adapter.breakpoints[toy.path] == [{"line": 6, "condition": "a"}]
+
+
 def test_changing_breakpoints(toy) -> None:
     text, _, target = toy.run(
         "b 5", "disable 1", "condition 1 a == 1", "ignore 1 3", "b", "enable 1", "log 6 a is {a}", "b"
@@ -167,6 +190,19 @@ def test_display(toy) -> None:
     assert text.endswith("display nope: ** NameError: name 'nope' is not defined **\n")
 
 
+def test_a_display_is_silent_where_its_names_are_not(toy) -> None:
+    def hide() -> None:
+        toy.targets[0].adapter.names.pop("a")
+
+    def show() -> None:
+        toy.targets[0].adapter.names["a"] = 3
+
+    text, _, _ = toy.run("display a", hide, "n", show, "n", "restart", "n")
+    assert text.count("display a:") == 3
+    assert "display a: 3  [old: 1]" in text
+    assert after(text, "[old: 1]").count("display a: 1\n") == 1  # a new program has no old value
+
+
 def test_until(toy) -> None:
     text, _, target = toy.run("n", "until", "until 6", "until 2")
     assert "> toy.py(3)work()" in text
@@ -210,6 +246,46 @@ def test_threads(toy) -> None:
     assert re.search(r"  2 +worker", text)
     assert "*** there is no thread 7" in text
     assert target.adapter.arguments("next")["threadId"] == 2
+
+
+def test_a_stop_in_another_thread_names_it(toy) -> None:
+    target = toy.target()
+
+    def prepare(adapter) -> None:
+        adapter.answers["next"] = lambda arguments: (
+            None,
+            lambda: adapter.emit("stopped", {"reason": "step", "threadId": 2, "allThreadsStopped": True}),
+        )
+
+    target.prepare = prepare
+    text, _, _ = toy.run("n", "n", "thread 1", "n", target=target)
+    assert text.count("Thread 2, worker:\n> toy.py") == 2
+    assert "Thread 1" not in text
+
+
+def test_frames_below_the_program_are_not_shown(toy) -> None:
+    target = toy.target()
+
+    def prepare(adapter) -> None:
+        plain = adapter.do_stackTrace
+
+        def answer(arguments):
+            body = plain({"threadId": 1})
+            below = [("exec", "remora.agent.run"), ("<module>", "__main__")]
+            for number, (name, module) in enumerate(below, 90):
+                frame = {"id": number, "name": name, "line": 1, "column": 1, "moduleId": module}
+                body["stackFrames"].append({**frame, "presentationHint": "subtle"})
+            start, levels = arguments.get("startFrame", 0), arguments.get("levels") or 99
+            frames = body["stackFrames"]
+            return {"stackFrames": frames[start : start + levels], "totalFrames": len(frames)}
+
+        adapter.answers["stackTrace"] = answer
+
+    target.prepare = prepare
+    text, _, _ = toy.run("w", "u", "u", "u 5", "bt 1", target=target)
+    assert "exec" not in text
+    assert text.count("*** this is the oldest frame") == 2
+    assert "  … 1 older" in text
 
 
 def test_exception_filters(toy) -> None:
@@ -349,7 +425,7 @@ def test_attaching_lets_breakpoints_come_first_and_leaves_the_program_alone(toy)
     target = toy.target("attach")
     text, code, _ = toy.run(f"b {toy.path}:5", "c", "p a", "q", target=target)
     assert "Attached to toy." in text
-    assert toy.reader.prompts[:2] == ["(remora, not running yet) ", "(remora, not running yet) "]
+    assert toy.reader.prompts[:2] == ["(remora, attached) ", "(remora, attached) "]
     commands = target.adapter.commands()
     assert commands.index("setBreakpoints") < commands.index("configurationDone")
     assert "Breakpoint 1.\n> toy.py(5)work()" in text
@@ -357,12 +433,60 @@ def test_attaching_lets_breakpoints_come_first_and_leaves_the_program_alone(toy)
     assert code == 0
 
 
+def test_looking_does_not_let_an_attached_program_begin(toy) -> None:
+    target = toy.target("attach")
+    text, _, _ = toy.run("l", "w", "threads", "p a", "display a", "until", "r", "q", target=target)
+    assert "configurationDone" not in target.adapter.commands()
+    assert text.count("*** the program is not stopped") == 4
+    assert text.endswith("Detached; the program runs on.\n")
+
+
+def test_a_step_in_a_program_that_waits_is_to_its_first_line(toy) -> None:
+    target = toy.target("attach", busy=True)
+    text, _, _ = toy.run("n", "q", target=target)
+    commands = target.adapter.commands()
+    assert commands.index("pause") < commands.index("configurationDone")
+    assert "> toy.py(1)work()" in text
+    assert "next" not in commands
+
+
+def test_the_file_of_an_attached_program_is_current(toy) -> None:
+    target = toy.target("attach")
+
+    def prepare(adapter) -> None:
+        adapter.answers["setExceptionBreakpoints"] = lambda arguments: {}
+        begin = adapter.do_initialize
+        adapter.answers["initialize"] = lambda arguments: (
+            begin(arguments),
+            lambda: adapter.emit("process", {"name": toy.path}),
+        )
+
+    target.prepare = prepare
+    text, _, _ = toy.run("b 5", "b work", "b toy.py:6", target=target)
+    assert "Attached to toy.py at toy. " in text
+    assert text.count("Breakpoint") == 3
+
+
+def test_a_missing_token_is_told_in_words_of_the_terminal(toy) -> None:
+    target = toy.target("attach")
+
+    def refuse(arguments):
+        from remora.dap.errors import TOKEN_NEEDED
+
+        raise TOKEN_NEEDED()
+
+    target.prepare = lambda adapter: adapter.answers.update(attach=refuse)
+    text, code, _ = toy.run(target=target)
+    assert "REMORA_TOKEN" in text
+    assert code == 2
+
+
 def test_a_busy_program_is_paused(toy) -> None:
     target = toy.target("attach", busy=True)
 
     text, _, _ = toy.run("p a", "w", "pause", "w", "pause", target=target)
     assert "1\n" in text
-    assert "*** the program is running; `pause` stops it" in text
+    assert "*** the program is not stopped: `c` goes to a breakpoint, `pause` stops it now" in text
     assert "Paused.\n> toy.py(1)work()" in text
     assert "*** the program is stopped already" in text
 
@@ -429,7 +553,7 @@ def test_a_lost_connection_is_told(toy) -> None:
     )
     text, _, _ = toy.run("pause", "c", "p a", "b 5", target=target)
     assert "*** the connection is gone: the other side closed the connection" in text
-    assert "*** the program is not running; `restart` starts it again" in text
+    assert "*** the program is not running; `restart` attaches again" in text
 
 
 @pytest.mark.parametrize("category", ["stdout", "stderr", "console", "important", None])
@@ -446,3 +570,25 @@ def test_output_is_shown(toy, category) -> None:
     target.prepare = prepare
     text, _, _ = toy.run("n", target=target)
     assert "half a line\n> toy.py(2)work()" in text
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (
+            'Traceback (most recent call last):\n  File "<evaluate>", line 1, in <evaluate>\n    x\nE: no\n',
+            "E: no",
+        ),
+        (
+            'Traceback (most recent call last):\n  File "<evaluate>", line 1, in <evaluate>\n    f()\n'
+            '  File "/a.py", line 2, in f\n    x\nE: no',
+            None,
+        ),
+        ('  File "<evaluate>", line 1\n    x = = 3\n        ^\nSyntaxError: no\n', "SyntaxError: no"),
+        ("a word", None),
+    ],
+)
+def test_a_trace_of_nothing_but_what_was_typed_is_left_out(error: str, shown: str | None) -> None:
+    from remora.terminal.commands.evaluating import without_trace
+
+    assert without_trace(error) == (error if shown is None else shown)

@@ -13,12 +13,27 @@ from remora.terminal.debugger import CommandError
 if TYPE_CHECKING:
     from remora.terminal.app import App
 
+_TYPED = '  File "<evaluate>"'
+# What a display cannot be shown for: its names are those of another function.
+_ELSEWHERE = ("** NameError: ", "** UnboundLocalError: ")
+
 
 def run_python(app: App, code: str) -> None:
     """Run an expression or a statement in the frame looked at, and show what comes out."""
     body = app.debugger.evaluate(code)
     if text := str(body.get("result", "")):
         app.screen.say(text)
+
+
+def without_trace(error: str) -> str:
+    """Return only the last line of a traceback that has nothing but what was typed, as pdb shows it."""
+    lines = error.rstrip("\n").split("\n")
+    if lines[0].startswith(_TYPED):
+        return lines[-1]  # a SyntaxError
+    files = [line for line in lines if line.startswith("  File ")]
+    if not lines[0].startswith("Traceback ") or len(files) != 1 or not files[0].startswith(_TYPED):
+        return error
+    return "\n".join(lines[next(i for i, each in enumerate(lines) if i and not each.startswith(" ")) :])
 
 
 @command("print p", "p EXPRESSION", "evaluate and show")
@@ -65,9 +80,10 @@ def say_displays(app: App) -> None:
     """Show the displayed expressions that have changed since the last stop."""
     for expression, before in list(app.debugger.displays.items()):
         value = _display_value(app, expression)
-        if value != before:
+        if value != before and not value.startswith(_ELSEWHERE):
             app.debugger.displays[expression] = value
-            app.screen.say(f"display {expression}: {value}  [old: {before}]")
+            old = "" if before is None or before.startswith(_ELSEWHERE) else f"  [old: {before}]"
+            app.screen.say(f"display {expression}: {value}{old}")
 
 
 def _display_value(app: App, expression: str) -> str:

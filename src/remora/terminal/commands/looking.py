@@ -38,6 +38,11 @@ def _go(app: App, by: int) -> None:
     if by < 0 and debugger.frame_index == 0:
         raise CommandError("this is the newest frame")
     index = min(max(debugger.frame_index + by, 0), total - 1)
+    if by > 0 and debugger.frame(index).get("presentationHint") == "subtle":
+        # Perhaps below the program; that is worth reading the whole stack for.
+        index = min(index, total - debugger.below_the_program() - 1)
+        if index <= debugger.frame_index:
+            raise CommandError("this is the oldest frame")
     debugger.frame(index)
     debugger.frame_index = index
     app.list_from = None

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from remora.terminal.app import App
 
 
+_FRAMES_OF_A_WAIT = 20
+
+
 @command("step s", "s(tep) [COUNT]", "run to the next line, into functions that are called", repeats=True)
 def step(app: App, argument: str) -> None:
     _repeat(app, "stepIn", argument)
@@ -106,12 +109,7 @@ def jump(app: App, argument: str) -> None:
 
 @command("pause", "pause", "stop the program where it is; Ctrl-C does the same while it runs")
 def pause(app: App, argument: str) -> None:
-    debugger = app.debugger
-    debugger.configure()
-    if debugger.state is State.STOPPED:
-        raise CommandError("the program is stopped already")
-    debugger.ask("pause", {"threadId": debugger.thread_id})
-    app.after_move(debugger.wait())
+    app.after_move(app.debugger.pause())
 
 
 @command(
@@ -144,6 +142,9 @@ def signal_(app: App, argument: str) -> None:
 def _repeat(app: App, request: str, argument: str) -> None:
     debugger = app.debugger
     count = app.number(argument, "a count") if argument else 1
+    if debugger.state is State.CONFIGURING:
+        app.after_move(debugger.pause())  # the first step of an attached program is to its next line
+        return
     debugger.need_stop()
     if request == "next" and not _back_to(app, debugger.frame_index):
         count = 0
@@ -176,9 +177,9 @@ def threads(app: App, argument: str) -> None:
         if number not in [each["id"] for each in _threads(app)]:
             raise CommandError(f"there is no thread {number}")
         debugger.look_at_thread(number)
+        debugger.told_thread_id = number
         report.say_place(debugger)
         return
-    debugger.configure()
     for each in _threads(app):
         mark = app.screen.style(">", "green", "bold") if each["id"] == debugger.thread_id else " "
         where = _where(app, each["id"])
@@ -195,8 +196,13 @@ def _where(app: App, thread_id: int) -> str:
     if debugger.state is not State.STOPPED or debugger.client is None:
         return ""
     try:
-        body = debugger.client.request("stackTrace", {"threadId": thread_id, "startFrame": 0, "levels": 1})
+        arguments = {"threadId": thread_id, "startFrame": 0, "levels": _FRAMES_OF_A_WAIT}
+        frames = debugger.client.request("stackTrace", arguments).get("stackFrames") or []
     except ClientError:
         return ""
-    frames = body.get("stackFrames") or []
-    return report.place(debugger, frames[0]) if frames else ""
+    if not frames:
+        return ""
+    # Most threads wait, somewhere in a library; who waits there is the question.
+    own = next((each for each in frames if each.get("presentationHint") != "subtle"), frames[0])
+    inside = "" if own is frames[0] else f", in {frames[0].get('name', '?')}()"
+    return report.place(debugger, own) + inside

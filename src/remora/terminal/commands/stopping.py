@@ -55,6 +55,10 @@ def _add(app: App, argument: str, kind: str, **wishes: Any) -> None:
     except CommandError:
         app.debugger.breakpoints.remove(made)
         raise
+    if made.failed:
+        app.debugger.breakpoints.remove(made)
+        app.debugger.send_breakpoints(made)
+        raise CommandError(made.message)
     app.screen.say(f"{kind} {made.number} at {made.where}")
     if made.message:
         app.screen.say(app.screen.style(f"  {made.message}", "yellow"))
@@ -130,8 +134,12 @@ def _switch(app: App, argument: str, *, wanted: bool) -> None:
 def condition(app: App, argument: str) -> None:
     number, _, expression = argument.partition(" ")
     (each,) = _numbered(app, number)
-    each.condition = expression.strip()
+    before, each.condition = each.condition, expression.strip()
     app.debugger.send_breakpoints(each)
+    if each.failed:
+        message, each.condition = each.message, before
+        app.debugger.send_breakpoints(each)
+        raise CommandError(message)
     if each.condition:
         app.screen.say(f"Breakpoint {each.number} stops if {each.condition}")
     else:
