@@ -323,7 +323,7 @@ class Session:
             self._ended_cleanly = True
             if self._program is None:
                 self._agent_lost("it has ended")
-        elif name == "process":
+        elif name == "process" and not self.launched:
             self._name = (message.get("body") or {}).get("name") or self._name
         if name in ("exited", "terminated", "process"):
             # Ours to say: with the kernel's exit code if we have it, and after all output.

@@ -38,7 +38,7 @@ def initialize(session: Session, request: Request) -> dict[str, Any]:
 def _program_name(session: Session) -> str:
     """Return the full path of the main program, as far as it has one."""
     argument = sys.argv[0] if sys.argv else ""
-    if session.agent.is_ahead or session.agent.holding:
+    if session.agent.is_ahead:
         # The main module is still ours.
         return os.path.abspath(argument) if os.path.isfile(argument) else argument
     # Absolute, and not lost when the program changes its folder.
