@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -220,3 +221,40 @@ def test_a_client_is_told_that_values_have_changed(announced: bool, program: Wri
                 assert wire.event("invalidated") == {"areas": ["variables"]}
         wire.request("variables", {"variablesReference": scope})
         assert not [message for message in wire.backlog if message.get("event") == "invalidated"]
+
+
+def test_where_a_value_was_written(program: Write) -> None:
+    """valueLocationReference: an editor's way from a value to its source."""
+    text = """
+        class Shop:    # @class
+            def sell(self):    # @method
+                pass
+        def work():    # @function
+            yield 1
+            yield 2    # @stands
+        shop = Shop()
+        job = work()
+        next(job), next(job)
+        done = 1    # @here
+    """
+    target = program(text)
+    with launched(target) as debugging:
+        debugging.start("here")
+        stop = debugging.stopped("breakpoint")
+        wire = debugging.wire
+        expected = {"work": "function", "shop.sell": "method", "Shop.sell": "method", "job": "stands"}
+        if sys.version_info >= (3, 13):
+            expected["Shop"] = "class"
+        for expression, marker in expected.items():
+            reference = stop.evaluated(expression)["valueLocationReference"]
+            found = wire.request("locations", {"locationReference": reference})
+            assert (found["source"]["path"], found["line"]) == (str(target.path), target.line(marker)), (
+                expression
+            )
+        assert "valueLocationReference" not in stop.evaluated("1 + 1")
+        assert "valueLocationReference" not in stop.evaluated("len")
+        job = next(one for one in stop.variables(next(iter(stop.scopes().values()))) if one["name"] == "job")
+        assert wire.request("locations", {"locationReference": job["valueLocationReference"]})["line"] > 1
+        stop.resume()
+        with pytest.raises(Refused):
+            wire.request("locations", {"locationReference": reference})

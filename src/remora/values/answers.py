@@ -92,7 +92,8 @@ class Variable(_Answer):
     `handle` is 0 for a leaf. When `lazy`, nothing has been run: `variables(handle)` runs the getter and
     answers exactly one Variable with the value. `kind` (data, property, method, class, virtual),
     `attributes` (readOnly, rawString, hasSideEffects, static, …) and `visibility` (public, private,
-    internal) are DAP's VariablePresentationHint words.
+    internal) are DAP's VariablePresentationHint words. `location` is the handle of where the value was
+    written, 0 if nowhere.
     """
 
     __slots__ = (
@@ -102,6 +103,7 @@ class Variable(_Answer):
         "indexed_count",
         "kind",
         "lazy",
+        "location",
         "name",
         "named_count",
         "text",
@@ -123,6 +125,7 @@ class Variable(_Answer):
         kind: str = "data",
         attributes: Sequence[str] = (),
         visibility: str = "public",
+        location: int = 0,
     ) -> None:
         self.name = name
         self.text = text
@@ -135,6 +138,7 @@ class Variable(_Answer):
         self.kind = kind
         self.attributes = tuple(attributes)
         self.visibility = visibility
+        self.location = location
 
 
 class Result(_Answer):
@@ -149,6 +153,7 @@ class Result(_Answer):
         "has_value",
         "indexed_count",
         "kind",
+        "location",
         "named_count",
         "text",
         "type_name",
@@ -165,6 +170,7 @@ class Result(_Answer):
         kind: str = "data",
         attributes: Sequence[str] = (),
         has_value: bool = True,
+        location: int = 0,
     ) -> None:
         self.text = text
         self.type_name = type_name
@@ -174,6 +180,7 @@ class Result(_Answer):
         self.kind = kind
         self.attributes = tuple(attributes)
         self.has_value = has_value
+        self.location = location
 
 
 class Completion(_Answer):

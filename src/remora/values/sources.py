@@ -77,6 +77,10 @@ class Sources:
         self._texts.append(text)
         return len(self._texts)
 
+    def file(self, filename: str) -> str | None:
+        """The existing file of that name in a code object."""
+        return self._file(filename, {})
+
     def _file(self, filename: str, namespace: dict[str, Any]) -> str | None:
         """The existing file that holds the code's text."""
         if filename.startswith("<frozen "):

@@ -51,6 +51,16 @@ def _read(path: str) -> str:
     return data.decode("utf-8", "replace")
 
 
+def locations(session: Session, request: Request) -> dict[str, Any]:
+    """Say where a value was written: `valueLocationReference` of a variable or a result."""
+    reference = request.arguments["locationReference"]
+    try:
+        path, line = session.agent.inspector.location(reference)
+    except StaleHandle:
+        raise STALE_HANDLE(what="location", handle=reference) from None
+    return {"source": source_of_path(path), "line": session.client_line(line)}
+
+
 def modules(session: Session, request: Request) -> dict[str, Any]:
     found = _modules()
     start = max(request.arguments.get("startModule") or 0, 0)
@@ -81,4 +91,9 @@ def _modules() -> list[tuple[str, str | None]]:
     return found
 
 
-HANDLERS: dict[str, Handler] = {"source": source, "modules": modules, "loadedSources": loaded_sources}
+HANDLERS: dict[str, Handler] = {
+    "source": source,
+    "locations": locations,
+    "modules": modules,
+    "loadedSources": loaded_sources,
+}

@@ -68,6 +68,8 @@ def _describe(session: Session, thread_id: int, variable: Variable) -> dict[str,
     }
     if variable.evaluate_name:
         body["evaluateName"] = variable.evaluate_name
+    if variable.location:
+        body["valueLocationReference"] = variable.location
     if variable.handle:
         session.thread_of[variable.handle] = thread_id
         if variable.named_count:
@@ -91,6 +93,8 @@ def _describe(session: Session, thread_id: int, variable: Variable) -> dict[str,
 def describe_result(session: Session, thread_id: int, result: Result, name: str) -> dict[str, Any]:
     """Make the body of an answer with one value, called `name` there."""
     body: dict[str, Any] = {name: result.text, "variablesReference": result.handle}
+    if result.location:
+        body["valueLocationReference"] = result.location
     if result.type_name:
         body["type"] = result.type_name
     if result.handle:
