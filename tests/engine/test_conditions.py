@@ -231,3 +231,19 @@ def test_log_with_condition_and_hit_condition(debug: Any) -> None:
     program.start()
     program.finish()
     assert [text for _, text, _ in debug.recorder.logs] == ["3", "5"]
+
+
+def test_a_class_of_underscores_mangles_nothing(debug: Any) -> None:
+    program = debug.program("""
+        class __:
+            def method(self):
+                self.__x = 1
+                return self.__x  # @here
+        __().method()
+    """)
+    [breakpoint] = program.breakpoints(("here", {"condition": "self.__x == 1"}))
+    program.start()
+    debug.stop_at("here")
+    assert breakpoint.message is None
+    debug.engine.resume()
+    program.finish()

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import sys
 
+from .mangling import class_of, mangle
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,25 +197,6 @@ def _names(tree: Any) -> frozenset[str]:
         elif kind == "Attribute" and node.attr.startswith("__"):
             found.add(node.attr)  # it may have to be mangled
     return frozenset(found)
-
-
-def class_of(code: CodeType) -> str | None:
-    """The class whose body `code` is in, by its qualified name; None outside classes."""
-    parts = code.co_qualname.split(".")
-    if code.co_flags & _OPTIMIZED:
-        parts.pop()
-    for index in range(len(parts) - 1, -1, -1):
-        part = parts[index]
-        if part == "<locals>" or (index + 1 < len(parts) and parts[index + 1] == "<locals>"):
-            continue
-        return part.lstrip("_") and part if part.isidentifier() else None
-    return None
-
-
-def mangle(name: str, owner: str | None) -> str:
-    if owner is None or not name.startswith("__") or name.endswith("__"):
-        return name
-    return f"_{owner.lstrip('_')}{name}"
 
 
 class LogMessage:

@@ -211,20 +211,6 @@ class LineTable:
                 return lines[index] if index < len(lines) else lines[-1]
         return None
 
-    def owner_name(self, line: int) -> str:
-        return self._owners(line)[-1].code.co_qualname
-
-    def all_lines(self, start: int, end: int) -> list[int]:
-        """Every line with code from `start` to `end`, both included."""
-        found: set[int] = set()
-        pending = [self.root]
-        while pending:
-            unit = pending.pop()
-            if unit.first <= end:
-                found.update(line for line in unit.lines if start <= line <= end)
-                pending.extend(unit.children)
-        return sorted(found)
-
     def _owners(self, line: int) -> list[Unit]:
         """The units whose extent holds `line`, outermost first, innermost last."""
         owners = [self.root]

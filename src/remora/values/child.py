@@ -173,7 +173,3 @@ KEYWORDS = frozenset(
 
 def is_keyword(name: str) -> bool:
     return name in KEYWORDS
-
-
-def dict_setter(namespace: dict[Any, Any], key: object) -> Callable[[object], None]:
-    return lambda value: namespace.__setitem__(key, value)

@@ -29,6 +29,7 @@ from __future__ import annotations
 import sys
 
 from remora.engine.jobs import Interrupted
+from remora.engine.mangling import mangle
 from remora.values import awaiting, syntax
 from remora.values.answers import EvaluationFailed
 from remora.values.names import Names, builtins_of
@@ -146,7 +147,7 @@ class _Run:
         extra |= {name: self.extra[name] for name in (syntax.LOCALS, syntax.CLASS) if name in self.extra}
         class_name = names.enclosing_class() if names else None
         if class_name:
-            used = {syntax.mangled(name, class_name) for name in used} | used
+            used = {mangle(name, class_name) for name in used} | used
         known = {name for name in used if names is not None and names.knows(name)}
         parameters = known | extra.keys()
         assigned = syntax.assigned_names(self.tree, parameters, class_name, self.flags) - extra.keys()

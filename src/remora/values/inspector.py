@@ -57,6 +57,7 @@ class Inspector:
         self._nodes: dict[int, Node] = {}
         self._frames: dict[int, Frame] = {}
         self._frame_ids: dict[int, int] = {}  # id(frame) -> handle; the Frame keeps the frame alive
+        self._of_thread: dict[int, list[int]] = {}  # thread id -> handles of its frames
         self._stops: dict[int, dict[str, object]] = {}
         self._returned: dict[int, str] = {}
         self._sources = Sources()
@@ -78,8 +79,14 @@ class Inspector:
         """Note what the stop of this thread brought; call it once per stop, before `frame_handle`.
 
         `returned` becomes the 'Return value' scope of the thread's frame 0 (and `__return__` in its
-        expressions), `exception` the variable `__exception__` there.
+        expressions), `exception` the variable `__exception__` there. Handles of frames that the thread's
+        stop before gave are stale: it has run, though the others may have stood.
         """
+        for number in self._of_thread.pop(thread_id, ()):
+            before = self._frames.pop(number, None)
+            if before is not None:
+                self._frame_ids.pop(id(before.entry.frame), None)
+        self._age += 1
         extra: dict[str, object] = {}
         self._returned.pop(thread_id, None)
         if returned is not None:
@@ -101,6 +108,7 @@ class Inspector:
         returned = self._returned.get(thread_id, "") if index == 0 else ""
         self._frames[number] = Frame(entry, extra, returned)
         self._frame_ids[id(entry.frame)] = number
+        self._of_thread.setdefault(thread_id, []).append(number)
         return number
 
     def scopes(self, frame_id: int) -> list[Scope]:
@@ -199,7 +207,7 @@ class Inspector:
         node = self._node(handle)
         if node.rest is not None:
             node = node.rest.node
-        child = node.getter_child() if node.getter is not None else node.find(name, self._age)
+        child = node.getter if node.getter is not None else node.find(name, self._age)
         if child is None:
             raise EvaluationFailed(f"there is no variable named {name!r} here")
         if child.setter is None:
@@ -260,6 +268,7 @@ class Inspector:
         self._nodes.clear()
         self._frames.clear()
         self._frame_ids.clear()
+        self._of_thread.clear()
         self._stops.clear()
         self._returned.clear()
 
@@ -276,9 +285,7 @@ class Inspector:
     def _node(self, handle: int) -> Node:
         node = self._nodes.get(handle)
         if node is None:
-            raise StaleHandle(
-                f"variable handle {handle} is not valid: the program has run since it was given"
-            )
+            raise StaleHandle(handle)
         return node
 
     def _frame(self, frame_id: int) -> Frame:

@@ -10,6 +10,7 @@ import _ast
 import sys
 from _collections import OrderedDict, defaultdict, deque  # type: ignore[import-not-found]
 
+from remora.engine.mangling import mangle
 from remora.values import syntax
 from remora.values.answers import EvaluationFailed
 from remora.values.names import Names, builtins_of
@@ -40,10 +41,7 @@ def _value(node: Any, names: Names | None, extra: Mapping[str, object]) -> Any:
         return _name(node.id, names, extra)
     if isinstance(node, _ast.Attribute):
         owner = _value(node.value, names, extra)
-        wanted = node.attr
-        class_name = names.enclosing_class() if names is not None else None
-        if class_name:
-            wanted = syntax.mangled(wanted, class_name)
+        wanted = mangle(node.attr, names.enclosing_class() if names is not None else None)
         found = static_attribute(owner, wanted)
         if found is MISSING or is_lazy_import(found):
             raise EvaluationFailed(
@@ -62,8 +60,7 @@ def _name(name: str, names: Names | None, extra: Mapping[str, object]) -> Any:
     if name in extra:
         return extra[name]
     if names is not None:
-        class_name = names.enclosing_class()
-        found = names.look_up(syntax.mangled(name, class_name) if class_name else name)
+        found = names.look_up(mangle(name, names.enclosing_class()))
     else:
         main = sys.modules["__main__"].__dict__
         found = main.get(name, MISSING)

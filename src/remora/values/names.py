@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import sys
 
+from remora.engine.mangling import class_of
 from remora.values.static import MISSING, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import CodeType, FrameType
+    from types import FrameType
     from typing import Any
 
 OPTIMIZED = 0x1  # inspect.CO_OPTIMIZED: a function, its locals are in fast slots
@@ -148,18 +149,7 @@ class Names:
 
     def enclosing_class(self) -> str | None:
         """Name of the innermost class whose body this code was written in; it mangles `__names`."""
-        if not self.is_function:
-            return None if self.code.co_name.startswith("<") else self.code.co_name
-        return class_around(self.code)
-
-
-def class_around(code: CodeType) -> str | None:
-    """Read the class out of the qualified name: `A.m.<locals>.f` was compiled inside class A."""
-    for part in reversed(code.co_qualname.split(".<locals>.")):
-        owner, _, _ = part.rpartition(".")
-        if owner:
-            return owner.rpartition(".")[2]
-    return None
+        return class_of(self.code)
 
 
 def builtins_of(namespace: dict[str, Any]) -> dict[str, Any]:

@@ -13,9 +13,15 @@ from remora.values.text import Texts, one_line
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Protocol
 
     from remora.values.budget import Budget
-    from remora.values.inspector import Inspector
+
+    class Handles(Protocol):
+        """Who keeps the nodes: the Inspector."""
+
+        def give(self, node: Node) -> int: ...
+        def ran_code(self) -> None: ...
 
 
 class Rest:
@@ -82,17 +88,14 @@ class Node:
             found = self.contents.find(name)
         return found
 
-    def getter_child(self) -> Child | None:
-        return self.getter
-
 
 class Shower:
     """Turns children into Variables within one budget."""
 
-    __slots__ = ("inspector", "layouts", "node", "texts")
+    __slots__ = ("handles", "layouts", "node", "texts")
 
-    def __init__(self, inspector: Inspector, node: Node, limits: Budget, *, hex: bool) -> None:
-        self.inspector = inspector
+    def __init__(self, handles: Handles, node: Node, limits: Budget, *, hex: bool) -> None:
+        self.handles = handles
         self.node = node
         self.texts = Texts(limits, hex=hex, run_user_code=not node.quiet)
         self.layouts: Layouts = {}
@@ -121,7 +124,7 @@ class Shower:
                 "…",
                 child.type_name,
                 evaluate_name=child.expression,
-                handle=self.inspector.give(Node(self.node.frame_id, getter=child, quiet=False)),
+                handle=self.handles.give(Node(self.node.frame_id, getter=child, quiet=False)),
                 lazy=True,
                 kind=child.kind,
                 attributes=child.attributes,
@@ -132,7 +135,7 @@ class Shower:
             size = value.named.size()
             node = Node(self.node.frame_id, make_named=lambda: value.named, quiet=self.node.quiet)
             return Variable(
-                child.name, "", "", handle=self.inspector.give(node), named_count=size, kind="virtual"
+                child.name, "", "", handle=self.handles.give(node), named_count=size, kind="virtual"
             )
         handle, named_count, indexed_count = self._children(value, child.expression)
         return Variable(
@@ -165,7 +168,7 @@ class Shower:
         child = self.node.getter
         assert child is not None
         assert child.getter is not None
-        self.inspector.ran_code()
+        self.handles.ran_code()
         try:
             value = child.getter()
         except Interrupted:
@@ -176,7 +179,7 @@ class Shower:
                 f"<{one_line(error)}>",
                 type_name(type(error)),
                 evaluate_name=child.expression,
-                handle=self.inspector.give(Node(self.node.frame_id, error)),
+                handle=self.handles.give(Node(self.node.frame_id, error)),
                 kind="property",
                 attributes=("failedEvaluation", "readOnly"),
                 visibility=child.visibility,
@@ -202,7 +205,7 @@ class Shower:
         if not named_count and not indexed_count:
             return 0, 0, 0
         node = Node(self.node.frame_id, value, expression, quiet=self.node.quiet)
-        return self.inspector.give(node), named_count, indexed_count
+        return self.handles.give(node), named_count, indexed_count
 
 
 def guarded[T](make: Callable[[], T]) -> T | None:

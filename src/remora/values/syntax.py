@@ -113,14 +113,6 @@ def names_in(tree: Any) -> set[str]:
     return found
 
 
-def mangled(name: str, class_name: str) -> str:
-    """What the compiler makes of a private name inside a class."""
-    owner = class_name.lstrip("_")
-    if not name.startswith("__") or name.endswith("__") or "." in name or not owner:
-        return name
-    return f"_{owner}{name}"
-
-
 def ends_in_expression(tree: Any) -> bool:
     return bool(tree.body) and isinstance(tree.body[-1], _ast.Expr)
 

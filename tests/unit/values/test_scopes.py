@@ -168,8 +168,9 @@ def test_handles_are_refused_after_the_program_ran(at):
     place = at()
     scope = place.scope("locals")
     place.inspector.forget()
-    with pytest.raises(StaleHandle, match=f"handle {scope} is not valid"):
+    with pytest.raises(StaleHandle, match=f"^handle {scope} is not valid: .* was given$") as refused:
         place.inspector.variables(scope)
+    assert refused.value.args == (scope,)
     with pytest.raises(StaleHandle):
         place.inspector.scopes(place.id)
     with pytest.raises(StaleHandle):
@@ -227,3 +228,18 @@ def test_a_lazy_import_is_not_loaded_by_looking(at):
     assert "wave" not in sys.modules
     assert "module 'wave'" in place.inspector.variables(module.handle)[0].text
     assert "wave" in sys.modules
+
+
+def test_the_next_stop_of_a_thread_in_the_same_frame_is_a_new_one(at):
+    """The others stand meanwhile, so there is no forget() between the two."""
+    place = at(returned=("work", 1))
+    assert place.text("__return__") == "1"
+    error = ValueError("no")
+    place.inspector.stopped(1, exception=error)
+    again = place.inspector.frame_handle(1, 0, place.entry)
+    assert again > place.id
+    assert {scope.kind for scope in place.inspector.scopes(again)} >= {"locals"}
+    assert "returnValue" not in {scope.kind for scope in place.inspector.scopes(again)}
+    assert place.inspector.evaluate("__exception__", again, "watch").text == "ValueError('no')"
+    with pytest.raises(StaleHandle):
+        place.inspector.scopes(place.id)
