@@ -61,6 +61,7 @@ class Inspector:
         self._stops: dict[int, dict[str, object]] = {}
         self._returned: dict[int, str] = {}
         self._sources = Sources()
+        self._locations: dict[int, tuple[str, int]] = {}
         self._age = 0  # counts runs of the program's code, after which lists of names may be out of date
 
     def warm_up(self) -> None:
@@ -263,8 +264,16 @@ class Inspector:
         """Give the text behind a source handle; it survives `forget()`. Raises StaleHandle."""
         return self._sources.text(handle)
 
+    def location(self, handle: int) -> tuple[str, int]:
+        """Give path and line behind the location of a variable or result. Raises StaleHandle."""
+        found = self._locations.get(handle)
+        if found is None:
+            raise StaleHandle(handle)
+        return found
+
     def forget(self) -> None:
         """Drop every handle but those of sources: the program runs on."""
+        self._locations.clear()
         self._nodes.clear()
         self._frames.clear()
         self._frame_ids.clear()
@@ -276,6 +285,15 @@ class Inspector:
         """Keep a node under a new handle."""
         number = next(self._numbers)
         self._nodes[number] = node
+        return number
+
+    def give_location(self, filename: str, line: int) -> int:
+        """Keep a place in a file under a new handle; 0 if there is no such file."""
+        path = self._sources.file(filename)
+        if path is None:
+            return 0
+        number = next(self._numbers)
+        self._locations[number] = (path, line)
         return number
 
     def ran_code(self) -> None:

@@ -7,6 +7,7 @@ from remora.values.answers import Result, Variable
 from remora.values.attributes import LEAVES, Layouts, named_children
 from remora.values.child import Child, Group, Named
 from remora.values.contents import Contents, contents_of
+from remora.values.places import place_of
 from remora.values.static import MISSING, type_name
 from remora.values.text import Texts, one_line
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         """Who keeps the nodes: the Inspector."""
 
         def give(self, node: Node) -> int: ...
+        def give_location(self, filename: str, line: int) -> int: ...
         def ran_code(self) -> None: ...
 
 
@@ -149,6 +151,7 @@ class Shower:
             kind=child.kind,
             attributes=(*child.attributes, *_raw(value)),
             visibility=child.visibility,
+            location=self._location(value),
         )
 
     def result(self, value: object, expression: str | None) -> Result:
@@ -161,6 +164,7 @@ class Shower:
             named_count=named_count,
             indexed_count=indexed_count,
             attributes=_raw(value),
+            location=self._location(value),
         )
 
     def opened(self) -> Variable:
@@ -194,6 +198,10 @@ class Shower:
             attributes=tuple(a for a in child.attributes if a != "readOnly"),
         )
         return self.variable(seen)
+
+    def _location(self, value: object) -> int:
+        place = guarded(lambda: place_of(value))
+        return self.handles.give_location(*place) if place is not None else 0
 
     def _children(self, value: object, expression: str | None) -> tuple[int, int, int]:
         if value is MISSING or id(type(value)) in LEAVES:
