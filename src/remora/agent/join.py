@@ -9,7 +9,6 @@ from __future__ import annotations
 import _socket
 import _thread
 import atexit
-import errno
 import json
 import os
 import sys
@@ -17,9 +16,10 @@ import threading  # noqa: F401  the first import, which makes "the main thread",
 import time
 
 from remora.agent.agent import Agent
-from remora.agent.log import log, log_exception
+from remora.agent.log import log_exception
 from remora.agent.session import Session
 from remora.agent.settings import Settings
+from remora.agent.sockets import bind, dial, read_address, shown
 from remora.dap import messages
 from remora.dap.hello import HELLO, SESSION_VARIABLE
 
@@ -37,8 +37,6 @@ _lock = _thread.allocate_lock()  # guards the two above, against two threads tha
 _previous_hook: Any = None
 _fork_known = False
 
-BACKLOG = 64
-CONNECT_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 2.0
 # A hub that ends this soon could not start.
 HUB_START_S = 5.0
@@ -64,9 +62,7 @@ def listen(
         if _agent is not None and not _agent.finished:
             if _listening is not None and asked in _listening:
                 return _listening[1]
-            where = (
-                f"listening on {_listening[1][0]}:{_listening[1][1]}" if _listening else "connected to a hub"
-            )
+            where = f"listening on {shown(*_listening[1])}" if _listening else "connected to a hub"
             raise RuntimeError(f"remora is {where} already; call remora.stop() first")
         listeners = bind(*asked)
         try:
@@ -255,95 +251,6 @@ def _after_fork() -> None:
         log_exception("after fork", error)
 
 
-# --- sockets
-
-
-def read_address(address: object) -> tuple[str, int]:
-    """Read `port` or `(host, port)`; TypeError or ValueError for anything else."""
-    if isinstance(address, int) and not isinstance(address, bool):
-        host, port = "127.0.0.1", address
-    elif (
-        isinstance(address, (tuple, list))
-        and len(address) == 2
-        and (address[0] is None or isinstance(address[0], str))
-        and isinstance(address[1], int)
-    ):
-        host, port = address[0] or "127.0.0.1", address[1]
-    else:
-        raise TypeError(f"expected a port or (host, port), not {address!r}")
-    if not 0 <= port <= 65535:
-        raise ValueError(f"a port is a number from 0 to 65535, not {port}")
-    return host, port
-
-
-def bind(host: str, port: int) -> list[_socket.socket]:
-    """Bind and listen; on both loopback addresses where the host is loopback. OSError names the address."""
-    try:
-        family, where = _resolve("127.0.0.1" if host == "localhost" else host, port)
-        first = _bind_one(family, where)
-    except OSError as error:
-        hint = "; another program, or an earlier run of this one, has that port"
-        reason = error.strerror or str(error)
-        text = f"cannot listen on {host}:{port}: {reason}{hint if error.errno == errno.EADDRINUSE else ''}"
-        raise OSError(error.errno, text) from None
-    listeners = [first]
-    if host in ("127.0.0.1", "localhost"):
-        # Clients that are told `localhost` may try ::1 only.
-        try:
-            listeners.append(_bind_one(_socket.AF_INET6, ("::1", first.getsockname()[1])))
-        except OSError as error:
-            log(f"not listening on ::1: {error}")
-    return listeners
-
-
-def _resolve(host: str, port: int) -> tuple[int, Any]:
-    """Look up a host; return its address family and socket address. OSError."""
-    # As bytes: a str would load the codec for international names, three modules with large tables.
-    name: Any = host.encode() if host.isascii() else host
-    family, _, _, _, where = _socket.getaddrinfo(name, port, 0, _socket.SOCK_STREAM)[0]
-    return family, where
-
-
-def _bind_one(family: int, where: Any) -> _socket.socket:
-    sock = _socket.socket(family, _socket.SOCK_STREAM)
-    try:
-        if family == _socket.AF_INET6:
-            sock.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY, 1)
-        sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
-        sock.bind(where)
-        sock.listen(BACKLOG)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def dial(address: Address) -> _socket.socket:
-    """Connect to a hub. OSError names the address."""
-    if "fd" in address:
-        os.set_inheritable(address["fd"], False)
-        return _socket.socket(fileno=address["fd"])
-    if "unix" in address:
-        sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-        where: Any = address["unix"]
-        name = address["unix"]
-    else:
-        name = f"{address['host']}:{address['port']}"
-        try:
-            family, where = _resolve(address["host"], address["port"])
-        except OSError as error:
-            raise OSError(error.errno, f"cannot connect to {name}: {error.strerror or error}") from None
-        sock = _socket.socket(family, _socket.SOCK_STREAM)
-        sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
-    try:
-        sock.settimeout(CONNECT_TIMEOUT_S)
-        sock.connect(where)
-    except OSError as error:
-        sock.close()
-        raise OSError(error.errno, f"cannot connect to {name}: {error.strerror or error}") from None
-    return sock
-
-
 # --- what is said to people
 
 
@@ -356,7 +263,7 @@ def _print_token(address: tuple[str, int], token: str) -> None:
         "token": token,
     }
     _write_error(
-        f"remora: {address[0]}:{address[1]} can be reached from other machines, so clients need a token. "
+        f"remora: {shown(*address)} can be reached from other machines, so clients need a token. "
         f"To attach from an editor:\n{json.dumps(configuration, indent=4)}\n"
         f"or from a terminal: REMORA_TOKEN={token} remora attach HOST:{address[1]}\n"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from remora.cli.options import UsageError, port_of, take_option, value_of
+from remora.cli.options import UsageError, port_of, shown, take_option, value_of
 
 HELP = """\
 usage: remora adapter [--port PORT [--host HOST]] [--log-to PATH]
@@ -65,7 +65,7 @@ def run(arguments: list[str]) -> int:
         raise UsageError(f"adapter: {error.text}") from None
     token = os.environ.pop("REMORA_TOKEN", None) or None
     shown_host, shown_port = sockets[0].getsockname()[:2]
-    lines = [f"remora: listening on {shown_host}:{shown_port}"]
+    lines = [f"remora: listening on {shown(shown_host, shown_port)}"]
     if token is None and host not in listeners.LOOPBACK_NAMES:
         token = os.urandom(16).hex()
         lines.append(

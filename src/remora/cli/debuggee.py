@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from remora.cli.options import UsageError, address_of, take_option, value_of
+from remora.cli.options import UsageError, address_of, shown, take_option, value_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _listen(listen: Callable[..., Any], wish: Wish) -> None:
     host, port = wish.address
     bound = listen((host, port))
     if port == 0:
-        print(f"remora: listening on {bound[0]}:{bound[1]}", file=sys.stderr, flush=True)
+        print(f"remora: listening on {shown(*bound)}", file=sys.stderr, flush=True)
 
 
 def _connect(connect: Callable[..., Any], wish: Wish) -> None:

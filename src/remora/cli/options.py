@@ -50,3 +50,8 @@ def value_of(option: str, rest: list[str]) -> str:
     if not rest:
         raise UsageError(f"{option} needs a value")
     return rest.pop(0)
+
+
+def shown(host: str, port: int) -> str:
+    """Write an address as `address_of` reads it."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from remora.agent import join
+from remora.agent import sockets
 
 
 @pytest.mark.parametrize(
@@ -23,24 +23,24 @@ from remora.agent import join
     ],
 )
 def test_addresses(address: object, read: tuple[str, int]) -> None:
-    assert join.read_address(address) == read
+    assert sockets.read_address(address) == read
 
 
 @pytest.mark.parametrize("address", ["5678", True, ("127.0.0.1",), ("127.0.0.1", "5678"), None, 1.5])
 def test_what_is_no_address(address: object) -> None:
     with pytest.raises(TypeError, match="expected a port or"):
-        join.read_address(address)
+        sockets.read_address(address)
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
 def test_port_out_of_range(port: int) -> None:
     with pytest.raises(ValueError, match=str(port)):
-        join.read_address(port)
+        sockets.read_address(port)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_loopback_is_bound_twice_and_stays_closed_to_children(host: str) -> None:
-    listeners = join.bind(host, 0)
+    listeners = sockets.bind(host, 0)
     assert {listener.getsockname()[0] for listener in listeners} <= {"127.0.0.1", "::1"}
     assert len({listener.getsockname()[1] for listener in listeners}) == 1
     assert not any(os.get_inheritable(listener.fileno()) for listener in listeners)
@@ -54,15 +54,20 @@ def test_port_in_use_says_so() -> None:
         with pytest.raises(
             OSError, match=rf"cannot listen on 127\.0\.0\.1:{port}.*another program"
         ) as caught:
-            join.bind("127.0.0.1", port)
+            sockets.bind("127.0.0.1", port)
     assert caught.value.errno == errno.EADDRINUSE
+
+
+def test_addresses_are_shown_as_they_are_given() -> None:
+    assert sockets.shown("::1", 5678) == "[::1]:5678"
+    assert sockets.shown("127.0.0.1", 5678) == "127.0.0.1:5678"
 
 
 def test_nobody_to_connect_to() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closing:
         port = closing.getsockname()[1]
     with pytest.raises(OSError, match=rf"cannot connect to 127\.0\.0\.1:{port}"):
-        join.dial({"host": "127.0.0.1", "port": port})
+        sockets.dial({"host": "127.0.0.1", "port": port})
 
 
 def run(text: str) -> subprocess.CompletedProcess[str]:

@@ -6,7 +6,7 @@ import pytest
 
 from remora.cli import adapter, debuggee, terminal
 from remora.cli.main import run
-from remora.cli.options import UsageError, address_of
+from remora.cli.options import UsageError, address_of, shown
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,11 @@ def test_addresses(text: str, address: tuple[str, int]) -> None:
 def test_wrong_addresses(text: str) -> None:
     with pytest.raises(UsageError, match="--listen"):
         address_of(text, "--listen")
+
+
+def test_an_address_is_shown_so_that_it_can_be_given_back() -> None:
+    for address in (("::1", 5678), ("127.0.0.1", 1)):
+        assert address_of(shown(*address), "--listen") == address
 
 
 def test_everything_before_the_program() -> None:
