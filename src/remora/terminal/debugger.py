@@ -75,6 +75,7 @@ class Debugger:
         self._frames: list[Body] = []
         self._total_frames = 0
         self._session: DebugSession | None = None
+        self._capabilities: Body = {}
         self._program: Program | None = None
         self._inbox: queue.SimpleQueue[tuple[str, Body] | _Happened] = queue.SimpleQueue()
         self._interruptible = False
@@ -92,7 +93,8 @@ class Debugger:
 
     @property
     def capabilities(self) -> Body:
-        return self._session.capabilities if self._session is not None else {}
+        """What the adapter can do; of the last session, if there is none now."""
+        return self._capabilities
 
     def start(self) -> None:
         """Open the target as far as breakpoints can be set. CommandError."""
@@ -118,6 +120,7 @@ class Debugger:
                     "put it into the variable REMORA_TOKEN"
                 ) from error
             raise CommandError(str(error)) from error
+        self._capabilities = self._session.capabilities
         self.state = State.CONFIGURING
         if self.filters is None:
             offered = self.capabilities.get("exceptionBreakpointFilters") or []
@@ -139,7 +142,9 @@ class Debugger:
             raise CommandError(str(error)) from error
 
     def send_filters(self) -> None:
-        """Tell the adapter which exceptions stop. CommandError."""
+        """Tell the adapter which exceptions stop; without one it is told at the next start. CommandError."""
+        if self.state is State.ENDED:
+            return
         filters = self.filters or {}
         plain = [name for name, condition in filters.items() if not condition]
         options = [{"filterId": name, "condition": text} for name, text in filters.items() if text]

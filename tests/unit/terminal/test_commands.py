@@ -211,7 +211,7 @@ def test_until(toy) -> None:
         m["arguments"]["breakpoints"] for m in target.adapter.requests if m["command"] == "setBreakpoints"
     ]
     assert sent == [[{"line": 6}], []]
-    assert "*** line 2 is not behind line" in text
+    assert "*** line 2 is not below line" in text
     assert "Breakpoint" not in text
 
 
@@ -303,6 +303,14 @@ def test_exception_filters(toy) -> None:
     assert sent == [["uncaught"], ["uncaught", "raised"], []]
 
 
+def test_exceptions_can_be_chosen_before_a_restart(toy) -> None:
+    text, _, target = toy.run("c", "catch raised", "j 3", "restart", "catch")
+    assert "Stops at exceptions: uncaught, raised" in text
+    assert "*** the program is not running; `restart` starts it again" in text
+    assert target.adapters[1].arguments("setExceptionBreakpoints")["filters"] == ["uncaught", "raised"]
+    assert "on  raised " in text
+
+
 def test_an_exception_is_told(toy) -> None:
     target = toy.target()
 
@@ -382,7 +390,7 @@ def test_help(toy) -> None:
     for each in ORDER:
         assert each.usage in text
         assert each.help in text
-    assert "unt(il) [LINE]\n    run to a line behind" in text
+    assert "unt(il) [LINE]\n    run to a line below" in text
     assert "*** there is no command 'nope'" in text
 
 

@@ -44,7 +44,7 @@ def continue_(app: App, argument: str) -> None:
 @command(
     "until unt",
     "unt(il) [LINE]",
-    "run to a line behind this one (out of a loop), or to LINE, in this function",
+    "run to a line below this one (out of a loop), or to LINE, in this function",
     repeats=True,
 )
 def until(app: App, argument: str) -> None:
@@ -59,7 +59,7 @@ def until(app: App, argument: str) -> None:
     if argument:
         target = app.number(argument, "a line")
         if target <= line:
-            raise CommandError(f"line {target} is not behind line {line}, where the program is")
+            raise CommandError(f"line {target} is not below line {line}, where the program is")
         app.after_move(_run_to(app, path, target, depth))
         return
     while debugger.go("next"):
@@ -97,6 +97,7 @@ def _run_to(app: App, path: str, line: int, depth: int) -> bool:
 def jump(app: App, argument: str) -> None:
     debugger = app.debugger
     line = app.number(argument, "a line")
+    debugger.need_stop()
     if not debugger.capabilities.get("supportsGotoTargetsRequest"):
         raise CommandError("this debuggee cannot jump: its adapter does not offer it")
     source = debugger.frame(0).get("source") or {}

@@ -148,7 +148,7 @@ def condition(app: App, argument: str) -> None:
         app.screen.say(app.screen.style(f"  {each.message}", "yellow"))
 
 
-@command("ignore", "ignore NUMBER [COUNT]", "pass by the next COUNT times")
+@command("ignore", "ignore NUMBER [COUNT]", "do not stop there the next COUNT times")
 def ignore(app: App, argument: str) -> None:
     number, _, count = argument.partition(" ")
     (each,) = _numbered(app, number)
@@ -189,7 +189,6 @@ def commands(app: App, argument: str) -> None:
 )
 def catch(app: App, argument: str) -> None:
     debugger = app.debugger
-    _ = debugger.session
     offered = {each["filter"]: each for each in debugger.capabilities.get("exceptionBreakpointFilters") or []}
     filters = debugger.filters if debugger.filters is not None else {}
     if not argument:
