@@ -193,6 +193,36 @@ def test_attach_releases_a_program_that_waits(program: Path) -> None:
         assert "(remora) p total\n12\n" in text
 
 
+def test_a_program_that_waits_is_stopped_at_its_first_line(program: Path) -> None:
+    with Listening(program, "--wait-for-client") as waiting:
+        text, _ = remora("attach", waiting.port, "-c", "bt; n; bt; u; b 7; c; bt; q")
+        assert f"Attached to {program} at " in text
+        assert "(remora, attached) bt\n*** the program is not stopped" in text
+        assert f"(remora, attached) n\n> {program}(1)<module>\n-> import sys\n" in text
+        alone = f"(remora) bt\n> {program}(1)<module>\n  -> import sys\n(remora) u\n*** this is the oldest"
+        assert alone in text
+        assert f"Breakpoint 1 at {program}:7" in text
+        assert f"(remora) bt\n  {program}(16)<module>\n" in text
+
+
+def test_who_reads_the_output_leaves(tmp_path: Path) -> None:
+    path = tmp_path / "busy.py"
+    path.write_text(BUSY)
+    with Listening(path) as program:
+        command = [sys.executable, "-m", "remora", "attach", program.port, "-c", f"log {path}:7 again; c"]
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as client:
+            assert client.stdout is not None
+            while client.stdout.readline() != "again\n":
+                pass
+            client.stdout.close()
+            assert client.wait(20) == 128 + signal.SIGPIPE
+            assert client.stderr is not None
+            assert client.stderr.read() == ""
+        assert program.process.poll() is None
+
+
 @pytest.fixture(params=["prompt_toolkit", "readline", "dumb"])
 def terminal_settings(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     settings = {"XDG_STATE_HOME": str(tmp_path / "state")}
