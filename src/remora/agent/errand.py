@@ -43,6 +43,7 @@ class Errand:
         "_timers",
         "_turn",
         "_work",
+        "_worker",
         "cancelled",
         "has_changed",
         "request",
@@ -70,6 +71,7 @@ class Errand:
         self.has_changed = False  # the program's values: what the client shows of them is out of date
         self._session = session
         self._work = work
+        self._worker = 0  # ident of the thread that does it, once it is begun
         self._job: Job[dict[str, Any]] | None = None
         self._known = _thread.allocate_lock()  # held until `_job` is set
         self._turn = [None]
@@ -93,15 +95,23 @@ class Errand:
         self._known.acquire()
         try:
             if beside:
-                self._job = Job(self.thread_id, self._work, self._done, self.timeout_s)
+                self._job = Job(self.thread_id, self._run, self._done, self.timeout_s)
                 self._start_beside(self._job)
             else:
                 self._job = agent.engine.submit(
-                    self.thread_id, self._work, self._done, timeout_s=self.timeout_s
+                    self.thread_id, self._run, self._done, timeout_s=self.timeout_s
                 )
         finally:
             self._known.release()
         self._set_timers()
+
+    def _run(self) -> dict[str, Any]:
+        self._worker = _thread.get_ident()
+        return self._work()
+
+    def is_on_its_thread(self) -> bool:
+        """Say whether the caller is this errand's work, and not that of one that was given up before it."""
+        return self._worker == _thread.get_ident()
 
     def _start_beside(self, job: Job[dict[str, Any]]) -> None:
         engine = self._session.agent.engine
@@ -121,13 +131,19 @@ class Errand:
         ours.acquire()  # whoever lists or stops the threads from now on knows that this one is ours
 
     def _set_timers(self) -> None:
-        after = self._session.agent.loop.after
         if self.timeout_s is not None:
-            self._timers.append(after(self.timeout_s + GRACE_S, self.give_up))
+            self._after(self.timeout_s + GRACE_S, self.give_up)
             return
         warn_s = self._session.agent.settings.evaluate_warning_s
         if warn_s is not None:
-            self._timers.append(after(warn_s, lambda: self._warn(warn_s)))
+            self._after(warn_s, lambda: self._warn(warn_s))
+
+    def _after(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call later, unless the answer is out by then; it may be out already. On the agent thread."""
+        timer = self._session.agent.loop.after(seconds, call)
+        self._timers.append(timer)
+        if not self._turn:
+            timer.cancel()
 
     def limit(self, seconds: float | None) -> None:
         """Let the rest of the work take so long. On the thread that does it."""
@@ -140,16 +156,14 @@ class Errand:
         assert job is not None
         self.timeout_s = seconds
         watcher.watch(job, seconds)
-        loop = self._session.agent.loop
-        loop.soon(lambda: self._timers.append(loop.after(seconds + GRACE_S, self.give_up)))
+        self._session.agent.loop.soon(lambda: self._after(seconds + GRACE_S, self.give_up))
 
     def cancel(self) -> None:
         """Interrupt it; the answer comes soon, whether or not it lets itself be. On the agent thread."""
         self.cancelled = True
         if self._job is not None:
             self._job.cancel()
-        if self._turn:
-            self._timers.append(self._session.agent.loop.after(GRACE_S, self.give_up))
+        self._after(GRACE_S, self.give_up)
 
     def give_up(self) -> None:
         """Answer in its place, and let the session go on. On the agent thread."""

@@ -306,13 +306,15 @@ class Session:
 
     def limit(self, seconds: float | None) -> None:
         """Let what remains of the errand take so long, if it had no limit. On the thread that does it."""
-        if self._errand is not None:
-            self._errand.limit(seconds)
+        errand = self._errand
+        if errand is not None and errand.is_on_its_thread():
+            errand.limit(seconds)
 
     def has_changed(self) -> None:
         """Let the client be told, after the answer, that values have changed. On the errand's thread."""
-        if self._errand is not None:
-            self._errand.has_changed = True
+        errand = self._errand
+        if errand is not None and errand.is_on_its_thread():
+            errand.has_changed = True
 
     def errand_over(self, errand: Errand, *, given_up: bool) -> None:
         """Go on with the next request. On the agent thread, or on that of the errand."""
