@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from live.harness.debugging import free_port
 from unit.terminal.on_a_terminal import Terminal
 
 PROGRAM = """\
@@ -203,6 +204,17 @@ def test_a_program_that_waits_is_stopped_at_its_first_line(program: Path) -> Non
         assert alone in text
         assert f"Breakpoint 1 at {program}:7" in text
         assert f"(remora) bt\n  {program}(16)<module>\n" in text
+
+
+def test_a_person_is_told_that_the_program_waits_and_can_give_up(program: Path) -> None:
+    port = str(free_port())
+    with Terminal(
+        [sys.executable, "-m", "remora", "--listen", port, "--wait-for-client", str(program)]
+    ) as terminal:
+        terminal.expect(f"remora: waiting for a client on 127.0.0.1:{port}")
+        terminal.type("\x03")
+        assert terminal.ends() == 128 + signal.SIGINT
+        assert "Traceback" not in terminal.raw
 
 
 def test_who_reads_the_output_leaves(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ The program runs in this very process, as `python FILE` would run it, and its ex
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from remora.cli.options import UsageError, address_of, shown, take_option, value_of
@@ -77,7 +78,10 @@ def run(arguments: list[str]) -> int:
     assert agent is not None
     agent.is_ahead = True
     if wish.wait:
-        remora.wait_for_client()
+        try:
+            remora.wait_for_client()
+        except KeyboardInterrupt:
+            return 128 + signal.SIGINT  # nothing of the program has run: no traceback of ours
     from remora.agent.run import run as run_program
 
     run_program(wish.kind, wish.target, wish.arguments, agent=agent, ready=agent.program_begins)
@@ -137,6 +141,9 @@ def _listen(listen: Callable[..., Any], wish: Wish) -> None:
     bound = listen((host, port))
     if port == 0:
         print(f"remora: listening on {shown(*bound)}", file=sys.stderr, flush=True)
+    elif wish.wait and sys.stderr is not None and sys.stderr.isatty():
+        # To a person only: a program in a pipe writes what it would write without us.
+        print(f"remora: waiting for a client on {shown(*bound)}", file=sys.stderr, flush=True)
 
 
 def _connect(connect: Callable[..., Any], wish: Wish) -> None:
