@@ -151,18 +151,20 @@ class Client:
         *,
         on_done: Callable[[], None] | None = None,
     ) -> Pending:
-        """Send a request and don't wait. Disconnected.
+        """Send a request and don't wait. Disconnected; TypeError for what JSON cannot say.
 
         `on_done` is called on the reader thread when `result` need not wait any more: answered, or
         the connection is gone.
         """
         with self._writing:
             pending = Pending(self, self._next_seq(), command, on_done)
+            message = request(pending.seq, command, arguments)
+            data = encode(message)
             with self._changed:
                 if self._end is not None:
                     raise Disconnected(f"cannot send '{command}': {self._end}")
                 self._pending[pending.seq] = pending
-            self._write(request(pending.seq, command, arguments))
+            self._write(message, data)
         return pending
 
     def request(
@@ -250,12 +252,12 @@ class Client:
         self._seq += 1
         return self._seq
 
-    def _write(self, message: Body) -> None:
-        """Write one message; call it with `_writing` held."""
+    def _write(self, message: Body, data: bytes) -> None:
+        """Write one message, encoded; call it with `_writing` held."""
         with self._changed:
             self._history.append(("->", message))
         try:
-            self._stream.write(encode(message))
+            self._stream.write(data)
         except OSError as error:
             self._ended(f"the connection broke while writing: {error}")
             raise Disconnected(self._end) from error
@@ -345,7 +347,8 @@ class Client:
         try:
             with self._writing:
                 seq = self._next_seq()
-                self._write(error_response(seq, asked, failure) if failure else response(seq, asked, body))
+                answer = error_response(seq, asked, failure) if failure else response(seq, asked, body)
+                self._write(answer, encode(answer))
         except ClientError:
             pass  # nobody is there to hear the answer any more
 

@@ -118,6 +118,7 @@ class CommandStream:
         # Lines through the raw descriptor: the pipe is unbuffered, a reader on top buffers for us alone.
         with (
             contextlib.suppress(OSError, ValueError),
+            self._stderr,
             open(self._stderr.fileno(), "rb", closefd=False) as file,
         ):
             for line in file:
@@ -125,9 +126,12 @@ class CommandStream:
 
     def read(self) -> bytes:
         try:
-            return os.read(self._stdout.fileno(), _CHUNK_BYTES)
+            data = os.read(self._stdout.fileno(), _CHUNK_BYTES)
         except (OSError, ValueError):
             return b""
+        if not data:
+            self._stdout.close()  # by its only reader, so that nobody reads a descriptor that is another's
+        return data
 
     def write(self, data: bytes) -> None:
         view = memoryview(data)

@@ -8,6 +8,7 @@ import pytest
 
 from fake_adapter import LATER, FakeAdapter
 from remora.client import Client, Disconnected, RequestFailed, TimedOut
+from remora.client.stream import CommandStream
 from remora.dap.errors import UsageError
 from remora.dap.messages import response
 
@@ -211,6 +212,22 @@ def test_a_command_on_stdio_and_how_it_died() -> None:
         assert client.request("x") == {"n": 5}
         with pytest.raises(Disconnected, match=r"ended with code 7; its error output:\nabout to fail"):
             client.wait_for("stopped")
+
+
+def test_a_command_leaves_no_pipe_open() -> None:
+    with Client.spawn([sys.executable, "-c", ECHO]) as client:
+        assert client.request("x") == {"n": 5}
+        stream = client.stream
+        assert isinstance(stream, CommandStream)
+    process = stream.process
+    assert [pipe.closed for pipe in (process.stdin, process.stdout, process.stderr) if pipe] == [True] * 3
+
+
+def test_what_json_cannot_say_is_refused_and_not_waited_for() -> None:
+    with FakeAdapter() as adapter, Client.over(adapter.socket) as client:
+        with pytest.raises(TypeError):
+            client.send("evaluate", {"expression": object()})
+        assert not client._pending
 
 
 def test_a_command_that_does_not_end_is_ended() -> None:
