@@ -65,7 +65,7 @@ class Inspector:
         self._age = 0  # counts runs of the program's code, after which lists of names may be out of date
 
     def warm_up(self) -> None:
-        """Import what the first stop will need; worth doing when a client attaches."""
+        """Import what the first stop will need, before a file of the program can be in the way of it."""
         from remora.values import evaluation, frame, node
 
         _ = evaluation, frame, node
