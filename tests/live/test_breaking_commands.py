@@ -25,6 +25,8 @@ LONG = "a" * 70 + ".example"
         (["--listen", "0", "--wait-for-client=1", "app.py"], "--wait-for-client"),
         (["--listen", "0", "--log-to-stderr=5", "app.py"], "--log-to-stderr"),
         (["--listen", "[::1", "app.py"], "[::1"),
+        (["--listen", "a\u00e9" * 70 + ":0", "app.py"], "cannot listen"),
+        (["--listen", "0", "--configure-python", "/nowhere", "app.py"], "/nowhere"),
         (["run", "--no-stop=1", "app.py"], "--no-stop"),
         (["run", "--all-code=1", "app.py"], "--all-code"),
         (["run", "--python", "/nowhere/python", "app.py"], "/nowhere/python"),

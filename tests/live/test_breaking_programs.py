@@ -101,3 +101,10 @@ def test_numbers_of_descriptors_after_all_were_closed(way: Way, program: Write) 
         assert debugging.debuggee is not None
         assert debugging.debuggee.exit_code() == 0
         assert (debugging.debuggee.stdout, debugging.debuggee.stderr) == ("[3, 4, 5]\n", "")
+
+
+def test_builtins_that_are_gone(program: Write) -> None:
+    """What we do at the end fails then; the program's stderr is not where to say so."""
+    target = program("import builtins\nprint('end')\nbuiltins.isinstance = None\n")
+    code, output = run_through(target)
+    assert (code, output) == (0, {"stdout": "end\n"})

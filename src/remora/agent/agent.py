@@ -17,7 +17,7 @@ import os
 import sys
 import threading
 
-from remora.agent.log import log
+from remora.agent.log import log, log_exception
 from remora.agent.loop import Loop
 from remora.agent.output import Mirror
 from remora.agent.settings import AttachOptions, Settings
@@ -245,6 +245,12 @@ class Agent:
         if self.finished:
             return
         self.finished = True
+        try:
+            self._finish()
+        except Exception as error:  # boundary: the program may have replaced what anything stands on
+            log_exception("goodbye", error)
+
+    def _finish(self) -> None:
         if self.goodbye.acquire(timeout=GOODBYE_S):
             self.goodbye.release()
         session = self.session

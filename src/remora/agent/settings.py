@@ -6,6 +6,8 @@ Names of options are snake_case in Python; the camelCase of launch configuration
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -76,5 +78,7 @@ def _problem(name: str, value: object) -> str | None:
             return None
         return "a number of seconds above 0, or None for no limit"
     if name == "python":
-        return None if value is None or isinstance(value, str) else "a path, or None"
+        if value is None or (isinstance(value, str) and os.access(value, os.X_OK)):
+            return None
+        return "the path of a Python interpreter, or None"
     return None if isinstance(value, bool) else "True or False"

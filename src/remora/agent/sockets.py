@@ -65,7 +65,10 @@ def _resolve(host: str, port: int) -> tuple[int, Any]:
     """Look up a host; return its address family and socket address. OSError."""
     # As bytes: a str would load the codec for international names, three modules with large tables.
     name: Any = host.encode() if host.isascii() else host
-    family, _, _, _, where = _socket.getaddrinfo(name, port, 0, _socket.SOCK_STREAM)[0]
+    try:
+        family, _, _, _, where = _socket.getaddrinfo(name, port, 0, _socket.SOCK_STREAM)[0]
+    except UnicodeError as error:
+        raise OSError(errno.EINVAL, f"no name of a host ({error})") from None
     return family, where
 
 
