@@ -590,3 +590,71 @@ def test_stop_on_entry_makes_a_program_known_by_its_path_user_code(debug: Any) -
     assert debug.engine.is_user_code(code)
     debug.user_code(rules=[Rule(False, path=str(program.path))])
     assert not debug.engine.is_user_code(code)
+
+
+def test_a_signal_just_before_a_job_costs_neither_the_job_nor_the_signal(debug: Any) -> None:
+    program = debug.program("""
+        try:
+            x = 1  # @here
+            y = 2
+        except KeyboardInterrupt:
+            struck = True
+    """)
+    program.breakpoints("here")
+    program.start()
+    stop = debug.stop_at("here")
+    finished: queue.Queue[Any] = queue.Queue()
+
+    class Struck(jobs.Job[int]):
+        strikes = 1
+
+        def run(self) -> None:
+            if self.strikes:
+                self.strikes = 0
+                raise KeyboardInterrupt  # as a handler does, between any two bytecodes
+            super().run()
+
+    parked = debug.engine._world.parked[debug.engine._threads.ident_of(stop.thread_id)]
+    parked.jobs.append(Struck(stop.thread_id, lambda: 7, finished.put, None))
+    parked.rouse()
+    assert finished.get(timeout=10).result == 7
+    debug.engine.resume()
+    program.finish()
+    assert program["struck"]
+
+
+def test_what_waits_when_a_thread_is_let_go_is_called_off(debug: Any) -> None:
+    program = debug.program("""
+        x = 1  # @one
+        y = 2  # @two
+    """)
+    program.breakpoints("one")
+    program.start()
+    stop = debug.stop_at("one")
+    running, go_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        running.set()
+        assert go_on.wait(10)
+
+    debug.engine.submit(stop.thread_id, work, lambda job: None, timeout_s=None)
+    assert running.wait(10)
+    refused: list[BaseException] = []
+
+    def jump() -> None:
+        try:
+            debug.engine.jump(stop.thread_id, program.line("two"))
+        except BaseException as error:
+            refused.append(error)
+
+    parked = debug.engine._world.parked[debug.engine._threads.ident_of(stop.thread_id)]
+    before = len(parked.jobs)
+    jumper = threading.Thread(target=jump, daemon=True)
+    jumper.start()
+    until(lambda: len(parked.jobs) > before, "the jump waits")
+    debug.engine.detach()
+    go_on.set()
+    jumper.join(10)
+    assert [type(error) for error in refused] == [NotStopped]
+    program.finish()
+    assert program["x"] == 1

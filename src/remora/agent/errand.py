@@ -178,13 +178,15 @@ class Errand:
             session.agent.loop.soon(lambda: session.errand_back(self))
             return
         error = job.error
-        if error is None:
-            session.respond(self.request, job.result)
-        else:
-            session.fail(self.request, self._translate(error))
-        if self.has_changed and session.client.get("supportsInvalidatedEvent") is True:
-            session.event("invalidated", {"areas": ["variables"]})
-        session.errand_over(self, given_up=False)
+        try:
+            if error is None:
+                session.respond(self.request, job.result)
+            else:
+                session.fail(self.request, self._translate(error))
+            if self.has_changed and session.client.get("supportsInvalidatedEvent") is True:
+                session.event("invalidated", {"areas": ["variables"]})
+        finally:  # a signal handler of the program may raise anywhere in here
+            session.errand_over(self, given_up=False)
 
     def _take_turn(self) -> bool:
         try:

@@ -18,7 +18,7 @@ from .breakpoints import Breakpoint, FileBreakpoints, Wish
 from .exceptions import ExceptionFilter, Exceptions
 from .files import STDLIB
 from .follower import FollowerEvents
-from .jobs import Job, watcher
+from .jobs import Interrupted, Job, watcher
 from .monitoring import PY_RETURN, PY_START, PY_UNWIND, RAISE, Tool
 from .placing import Placer
 from .stack import StackEntry, entry, places_from, trim
@@ -346,6 +346,8 @@ class Engine:
         if not finished.acquire(True, JUMP_PATIENCE_S * 2):
             job.cancel()
             raise NotStopped("the thread is busy with something else; try again")
+        if isinstance(job.error, Interrupted):
+            raise NotStopped("the thread was let go, or what the jump ends took too long")
         if job.error is not None:
             raise job.error
         return messages

@@ -78,6 +78,11 @@ class Job(Generic[T]):
         self._cancelled = False
         self._sent = False  # set by the one who took the token to interrupt
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether `run` has got as far as taking its thread; `done` is called from then on."""
+        return self._ident is not None
+
     def cancel(self) -> None:
         """Interrupt the work, or keep it from starting. `done` still runs, with `error` an Interrupted.
 

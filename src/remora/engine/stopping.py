@@ -197,8 +197,12 @@ class World:
             raise Passing(parked.pending)
 
     def _work_until_released(self, parked: Parked) -> None:
-        wake, jobs = parked.wake, parked.jobs
-        while not parked.is_released:
+        wake = parked.wake
+        while True:
+            is_released = parked.is_released  # asked first: after it nothing is submitted any more
+            self._do_jobs(parked)
+            if is_released:
+                return
             if self._swept_at:
                 left = self._swept_at + SETTLE_S - _now_s()
                 if left <= 0:
@@ -207,12 +211,18 @@ class World:
                 wake.acquire(True, left)
             else:
                 wake.acquire()
-            while jobs:
-                self.work(jobs.pop(0))
+
+    def _do_jobs(self, parked: Parked) -> None:
+        """Run the jobs that wait; once released, call them off. Each stays in the list until it has begun."""
+        jobs = parked.jobs
         while jobs:
-            job = jobs.pop(0)
-            job.cancel()
-            job.run()
+            job = jobs[0]
+            if job.is_begun:
+                jobs.pop(0)
+                continue
+            if parked.is_released:
+                job.cancel()
+            self.work(job)
 
     def work(self, job: Job[Any]) -> None:
         """Run a job on the calling thread; what it starts may run while all others stand."""
