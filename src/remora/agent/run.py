@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     type Ready = Callable[[CodeType], None]
 
-_OURS = os.path.dirname(os.path.abspath(__file__))
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # the package
 # Functions of the program we replaced may look into the module they were made in.
 _replaced_main = sys.modules.get("__main__")
 

@@ -182,9 +182,7 @@ class Hub:
             self.journal.write("refused a hello that is none")
             connection.abort()
             return
-        expected = next(
-            (secret for secret in self._expected if same_secret(hello["secret"], secret)), None
-        )
+        expected = next((secret for secret in self._expected if same_secret(hello["secret"], secret)), None)
         if expected is not None:
             self._expected.pop(expected)(connection, hello)
             return

@@ -57,6 +57,8 @@ GOODBYE_S = 1.0
 
 type Answer = Callable[[dict[str, Any]], None]
 
+_RESUMES = frozenset(("continue", "next", "stepIn", "stepOut", "stepBack", "reverseContinue"))
+
 
 class Session:
     """One debuggee. `on_end` is called once, when nothing more will come."""
@@ -94,6 +96,7 @@ class Session:
         self._ending = False
         # True once the client said so: until then a launched program has run no line of its own.
         self._configured = False
+        self._stands = False  # the debuggee is stopped, as far as the client knows
         self._gone = "it has ended"
         self._ended_cleanly = False
         self._when_ended: list[Callable[[], None]] = []
@@ -135,6 +138,8 @@ class Session:
         else:
             if command == "configurationDone":
                 self._configured = True
+            elif command in _RESUMES:
+                self._stands = False
             if self._mapping is not None:
                 message = translate(message, self._mapping, TO_DEBUGGEE)
             self._ask(command, message.get("arguments"), message)
@@ -151,7 +156,7 @@ class Session:
             return
         self._let_go()
         if self.launched:
-            self._terminate(HURRIED_S)
+            self._terminate(self._hurried_s)
         elif self._agent is not None:
             self._detach()
 
@@ -257,8 +262,7 @@ class Session:
                 client.bye(message)
 
             self._when_ended.append(gone)
-            # Asked twice: the person is in a hurry.
-            self._terminate(0.0 if self._ending else HURRIED_S)
+            self._terminate(self._hurried_s)
         elif self._agent is None:
             self._let_go()
             client.bye(message)
@@ -276,6 +280,15 @@ class Session:
             self._ask("disconnect", {**arguments_of(message), "terminateDebuggee": terminate}, answer=done)
             self._later(AGENT_S, done)
 
+    @property
+    def _hurried_s(self) -> float:
+        """How long a program whose client leaves may tidy up.
+
+        Not at all if it stands: it would first go on from there, and do what the person has stopped it from
+        doing. Nor if it was asked before: the person is in a hurry.
+        """
+        return 0.0 if self._ending or self._stands else HURRIED_S
+
     def _terminate(self, gently_s: float) -> None:
         program = self._program
         if program is None:
@@ -286,7 +299,13 @@ class Session:
         if self._agent is None or gently_s == 0 or self._detaching:
             program.end(gently_s=gently_s)
             return
-        # A stopped program hears no signal: let it go first. If the agent is stuck, the signal comes anyway.
+        if self._stands:
+            # It hears the signal where it stands, as the first thing when it is let go.
+            program.end(gently_s=gently_s)
+            self._ask("disconnect", {"terminateDebuggee": False}, answer=lambda _: None)
+            return
+        # A breakpoint in what it does to tidy up would hold it: detach first. If the agent is stuck, the
+        # signal comes anyway.
         started = False
 
         def start() -> None:
@@ -328,6 +347,8 @@ class Session:
         if name in ("exited", "terminated", "process"):
             # Ours to say: with the kernel's exit code if we have it, and after all output.
             return
+        if name in ("stopped", "continued"):
+            self._stands = name == "stopped"
         client = self.client
         if client is None or self._detaching:
             return
