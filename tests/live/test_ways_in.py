@@ -273,8 +273,10 @@ def test_silent_connections_are_few(program: Write) -> None:
     target = program(COUNTING)
     port = free_port()
     with attached(target, remora("--listen", port, "app.py"), port) as debugging:
+        debugging.begin()  # a client that has not said a word is one of the crowd, and the oldest of it
         silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
-        debugging.start("count")
+        debugging.break_at("count")
+        debugging.go()
         debugging.stopped("breakpoint")
         debugging.disconnect()
         closed = 0
