@@ -457,6 +457,27 @@ def test_jump(debug: Any) -> None:
     assert program["r"] == 1
 
 
+def test_jump_at_the_first_stop_beside_a_with(debug: Any) -> None:
+    """The jumps that only an exception takes make no tripwires of its breakpoints."""
+    program, stop = begin(
+        debug,
+        """
+        import contextlib
+        def f():
+            x = 1  # @start
+            with contextlib.nullcontext():
+                x = 2
+            return x  # @return
+
+        r = f()
+    """,
+    )
+    debug.engine.jump(stop.thread_id, program.line("return"))
+    assert debug.at(stop) == "return"
+    end(debug, program)
+    assert program["r"] is None
+
+
 def test_jump_then_step_and_breakpoint_at_the_target(debug: Any) -> None:
     program, stop = begin(
         debug,

@@ -326,7 +326,7 @@ class Engine:
         if parked is None:
             raise NotStopped(f"thread {thread_id} is not stopped")
         if not parked.at_line:
-            raise NotStopped("the thread stands in the middle of a line; step to the next line first")
+            raise NotStopped("Python allows a jump only from the start of a line; step once (next), then jump")
         frame = parked.frame
         finished = _allocate_lock()
         finished.acquire()
