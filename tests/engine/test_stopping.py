@@ -405,6 +405,36 @@ def test_blocked_threads_come_back_and_park(debug: Any) -> None:
     assert program["after"] == [1]
 
 
+def test_finalizer_inside_a_call_into_the_engine_does_not_park_with_its_lock(debug: Any) -> None:
+    """`breakpoint()` takes the lock in the program's own thread; a finalizer may run there, and hit one."""
+    program = debug.program("""
+        def finalize():
+            ran.append(1)  # @inside
+
+        def work():
+            stop_me()  # @call
+            done = 1
+            return done
+        """)
+    program.namespace["ran"] = []
+    program.load()
+    program.breakpoints("inside")
+    program.namespace["stop_me"] = lambda: debug.engine.break_here(sys._getframe(1))
+    land = debug.engine._stepping._land_in
+
+    def land_and_collect(*arguments: Any) -> None:
+        program["finalize"]()
+        land(*arguments)
+
+    debug.engine._stepping._land_in = land_and_collect
+    program.start("work()")
+    debug.stop_at("call")
+    assert program["ran"] == [1]
+    debug.engine.resume()
+    program.finish()
+    debug.no_more_stops()
+
+
 def test_break_here(debug: Any) -> None:
     import sys
 

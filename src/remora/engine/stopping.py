@@ -116,7 +116,7 @@ class World:
     ) -> None:
         """Stop this thread for a reason of its own, and all others with it. Returns when resumed."""
         ident = _get_ident()
-        if _is_finalizing() or ident in self._threads.own:
+        if _is_finalizing() or ident in self._threads.own or self._owns_lock():
             return
         if ident in self._born and self.is_stopped:
             return  # what is run from a stop is not debugged
@@ -149,6 +149,8 @@ class World:
         ident = _get_ident()
         if ident in self._threads.own or ident in self._free or _is_finalizing() or self.is_hidden(frame):
             return
+        if self._owns_lock():
+            return
         if self._working and ident not in self._present:
             # An evaluation has started this thread, and waits for it at least until it has begun.
             with self.lock:
@@ -173,6 +175,11 @@ class World:
         except BaseException as error:  # boundary: a signal handler of the program
             parked.pending = error
         self._stand(parked)
+
+    def _owns_lock(self) -> bool:
+        """Whether this is a finalizer that runs inside a call into the engine: parked, it would keep the lock."""
+        is_owned: bool = self.lock._is_owned()  # type: ignore[attr-defined]
+        return is_owned
 
     def _tell(self, stop: Stop) -> None:
         try:
