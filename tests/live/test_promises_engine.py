@@ -43,7 +43,7 @@ def test_stops_near_the_recursion_limit(program: Write) -> None:
     with launched(program(DEEP.replace("ROOMS", ", ".join(map(str, rooms))))) as debugging:
         debugging.start("here")
         for room in rooms:
-            stop = debugging.stopped("breakpoint")
+            stop = debugging.stopped("breakpoint", limit_s=5)
             assert stop.is_at("here")
             assert stop.evaluate("room") == str(room)
             assert stop.evaluate("[n for n in value if n > 1]") == "[2, 3]"
