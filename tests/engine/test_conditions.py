@@ -247,3 +247,26 @@ def test_a_class_of_underscores_mangles_nothing(debug: Any) -> None:
     assert breakpoint.message is None
     debug.engine.resume()
     program.finish()
+
+
+def test_condition_that_cannot_be_compiled_for_the_code_of_its_line_is_said(debug: Any) -> None:
+    """Generated code may have names no source can have; a breakpoint that never stops must not look well."""
+    program = debug.program("""
+        def work():
+            x = 1  # @here
+            return x
+        """)
+    program.load()
+    work = program["work"]
+    work.__code__ = work.__code__.replace(co_qualname="class.work")
+    bad, good = program.breakpoints(("here", {"condition": "a.__b"}), "here")
+    program.start("work()")
+    stop = debug.stop_at("here")
+    assert stop.breakpoint_ids == (good.id,)
+    debug.engine.resume()
+    program.finish()
+    ((number, state, _, message),) = debug.recorder.changes
+    assert (number, state) == (bad.id, "failed")
+    assert message.startswith("The condition cannot be used in the code of this line: ")
+    bad, good = program.breakpoints(("here", {"condition": "a.__b"}), "here")
+    assert (bad.state.value, good.state.value) == ("failed", "verified")

@@ -55,13 +55,19 @@ class Trigger:
 class Binding:
     """What waits on one line of one code object."""
 
-    __slots__ = ("breakpoints", "only_test", "skip", "triggers")
+    __slots__ = ("breakpoints", "failed", "only_test", "skip", "triggers")
 
     def __init__(
         self, breakpoints: tuple[Breakpoint, ...], code: CodeType, line: int, statements: Statements
     ) -> None:
         self.breakpoints = breakpoints
-        self.triggers = [Trigger(breakpoint, code) for breakpoint in breakpoints]
+        self.triggers: list[Trigger] = []
+        self.failed: list[tuple[Breakpoint, str]] = []  # what cannot work in this code, and why
+        for breakpoint in breakpoints:
+            try:
+                self.triggers.append(Trigger(breakpoint, code))
+            except Exception as error:  # boundary: the compiler, given names of the program
+                self.failed.append((breakpoint, getattr(error, "msg", None) or describe(error)))
         self.skip = statements.continuations(line)
         # The commonest hot case, one condition and nothing else on the line, is tested in the callback
         # itself.
@@ -328,11 +334,12 @@ class Armoury:
                     assert statements is not None
                     wanted = by_line[line]
                     kept = old.get(line) if old is not None else None
-                    new[line] = (
-                        kept
-                        if kept is not None and kept.breakpoints == wanted
-                        else Binding(wanted, code, line, statements)
-                    )
+                    if kept is None or kept.breakpoints != wanted:
+                        kept = Binding(wanted, code, line, statements)
+                        if kept.failed:
+                            self._fail(file, kept.failed)
+                    if kept.triggers:
+                        new[line] = kept
             if not new:
                 if old is not None:
                     del self.armed[key]
@@ -355,6 +362,16 @@ class Armoury:
             else:
                 self._tripwires.pop(key, None)
                 tool.rearm(code, LINE)
+
+    def _fail(self, file: File, failed: list[tuple[Breakpoint, str]]) -> None:
+        """These will never stop, though their line exists: say so."""
+        for breakpoint, reason in failed:
+            what = "condition" if breakpoint.log is None else "condition or log message"
+            breakpoint.fail(f"The {what} cannot be used in the code of this line: {reason}")
+        if file.breakpoints is not None:
+            file.breakpoints.index()
+        for breakpoint, _ in failed:
+            self.broke(breakpoint)
 
     def _died(self, key: int) -> None:
         self.armed.pop(key, None)

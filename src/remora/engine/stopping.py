@@ -177,7 +177,7 @@ class World:
         self._stand(parked)
 
     def _owns_lock(self) -> bool:
-        """Whether this is a finalizer that runs inside a call into the engine: parked, it would keep the lock."""
+        """Whether a finalizer runs here, inside a call into the engine: parked, it would keep the lock."""
         is_owned: bool = self.lock._is_owned()  # type: ignore[attr-defined]
         return is_owned
 
