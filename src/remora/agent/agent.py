@@ -16,6 +16,7 @@ import _thread
 import os
 import sys
 import threading
+from time import monotonic as _monotonic
 
 from remora.agent.log import log, log_exception
 from remora.agent.loop import Loop
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from remora.values import Inspector
 
 
+# A signal that comes just before the wait for a lock is heard only when that ends: so it ends now and then.
+LOOK_S = 0.5
 # What the end of the program waits for the answer to a disconnect that is under way.
 GOODBYE_S = 1.0
 
@@ -197,9 +200,11 @@ class Agent:
         gate.acquire()
         self._waiters.append(gate)
         try:
-            if self.is_ready():
-                return True
-            gate.acquire(timeout=-1 if timeout_s is None else min(max(timeout_s, 0), _thread.TIMEOUT_MAX))
+            deadline = None if timeout_s is None else _monotonic() + max(timeout_s, 0)
+            while not self.is_ready():
+                left_s = LOOK_S if deadline is None else min(LOOK_S, deadline - _monotonic())
+                if left_s <= 0 or gate.acquire(timeout=left_s):
+                    break
             return self.is_ready()
         finally:
             if gate in self._waiters:

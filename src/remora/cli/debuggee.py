@@ -13,7 +13,6 @@ from remora.cli.options import UsageError, address_of, shown, take_option, value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
 
@@ -65,24 +64,30 @@ def run(arguments: list[str]) -> int:
         if wish.options:
             remora.configure(wish.options)
         if wish.way == "listen":
-            _listen(remora.listen, wish)
+            where = remora.listen(wish.address)
+            if wish.address[1] == 0:
+                print(f"remora: listening on {shown(*where)}", file=sys.stderr, flush=True)
         else:
-            _connect(remora.connect, wish)
+            remora.connect(wish.address)
+            where = None
     except (OSError, TypeError, ValueError) as error:
         # What the user got wrong: a port in use, an unknown option, nobody there to connect to.
         raise UsageError(_reason(error)) from None
     # Not through the facade: this process is the debuggee, and this its main program.
     from remora.agent import join
+    from remora.agent.run import run as run_program
 
     agent = join.current()
     assert agent is not None
     agent.is_ahead = True
     if wish.wait:
         try:
+            # To a person only: a program in a pipe writes what it would write without us.
+            if where is not None and wish.address[1] != 0 and sys.stderr is not None and sys.stderr.isatty():
+                print(f"remora: waiting for a client on {shown(*where)}", file=sys.stderr, flush=True)
             remora.wait_for_client()
         except KeyboardInterrupt:
             return 128 + signal.SIGINT  # nothing of the program has run: no traceback of ours
-    from remora.agent.run import run as run_program
 
     run_program(wish.kind, wish.target, wish.arguments, agent=agent, ready=agent.program_begins)
     return 0
@@ -134,20 +139,6 @@ def read(arguments: list[str]) -> Wish:
     if not wish.kind:
         raise UsageError("give a FILE, -m MODULE or -c CODE to run")
     return wish
-
-
-def _listen(listen: Callable[..., Any], wish: Wish) -> None:
-    host, port = wish.address
-    bound = listen((host, port))
-    if port == 0:
-        print(f"remora: listening on {shown(*bound)}", file=sys.stderr, flush=True)
-    elif wish.wait and sys.stderr is not None and sys.stderr.isatty():
-        # To a person only: a program in a pipe writes what it would write without us.
-        print(f"remora: waiting for a client on {shown(*bound)}", file=sys.stderr, flush=True)
-
-
-def _connect(connect: Callable[..., Any], wish: Wish) -> None:
-    connect(wish.address)
 
 
 def _value(text: str) -> object:

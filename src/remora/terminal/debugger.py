@@ -12,7 +12,6 @@ import enum
 import os
 import queue
 import signal
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,8 +31,6 @@ _EXIT_GRACE_S = 30.0
 _TOKEN_NEEDED = 2002
 # The module whose frames are the last of ours before the program's.
 _RUNNER = "remora.agent.run"
-# A program that waits for us takes a moment from the waiting to its first line.
-_BEGIN_GRACE_S = 1.0
 
 
 class CommandError(Exception):
@@ -248,25 +245,11 @@ class Debugger:
 
     def pause(self) -> bool:
         """Stop the program where it is, one that waits for us at its first line. CommandError."""
-        early = self.state is State.CONFIGURING
         if self.state is State.STOPPED:
             raise CommandError("the program is stopped already")
         self.ask("pause", {"threadId": self.thread_id})
         self.configure()
-        if not self.wait():
-            return False
-        if early:
-            self._reach_the_program()
-        return True
-
-    def _reach_the_program(self) -> None:
-        # The stop is told while the thread still waits for us, in code of ours; it parks behind that.
-        deadline = time.monotonic() + _BEGIN_GRACE_S
-        while str(self.frame().get("moduleId", "")).startswith("remora.") and time.monotonic() < deadline:
-            time.sleep(0.01)
-            self._frames = []
-            if self.stop is not None:
-                self.stop.body.pop("text", None)
+        return self.wait()
 
     def _running(self) -> None:
         self.state = State.RUNNING
