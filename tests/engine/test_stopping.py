@@ -536,6 +536,55 @@ def test_fork_while_attached_and_while_stopped(debug: Any) -> None:
     debug.no_more_stops()
 
 
+def test_a_stop_while_all_are_resumed_is_told_after_the_resumption(debug: Any) -> None:
+    """The listener forgets at a resumption what it knew of stops: this one must not be among that."""
+    program = debug.program("""
+        import threading
+        go, entered = threading.Event(), threading.Event()
+
+        def other():
+            entered.set()
+            go.wait(10)
+            x = 1  # @other
+            return x
+
+        def main():
+            thread = threading.Thread(target=other)
+            thread.start()
+            entered.wait(10)
+            y = 1  # @main
+            thread.join()
+        """)
+    program.load()
+    program.breakpoints("other", "main")
+    program.start("main()")
+    first = debug.stop_at("main")
+    told = debug.recorder.resumed
+    waited: list[bool] = []
+    # The other thread is let go alone, and stops again in the middle of the resumption of all.
+    (number,) = [each.id for each in debug.engine.threads() if each.id not in (first.thread_id, 1)]
+    debug.engine.resume(number)
+
+    def resumed(thread_id: int | None) -> None:
+        if not waited:
+            program["go"].set()
+            until(lambda: debug.engine._world.parked.get(debug.engine._threads.ident_of(number)) is not None)
+            waited.append(True)
+        told(thread_id)
+
+    debug.recorder.resumed = resumed
+    debug.engine.resume()
+    second = debug.stop_at("other")
+    assert second.thread_id == number
+    kinds = [(kind, value) for kind, value in debug.recorder.all if kind in ("stopped", "resumed")]
+    assert kinds[-2:] == [("resumed", None), ("stopped", second)]
+    debug.no_more_stops()
+    assert debug.engine.stop_of(first.thread_id) is not None, "nobody has answered the second stop"
+    debug.engine.resume()
+    program.finish()
+    debug.no_more_stops()
+
+
 def test_a_paused_thread_comes_back_from_c_while_all_are_resumed(debug: Any) -> None:
     reader, writer = socket.socketpair()
     program = debug.program("""

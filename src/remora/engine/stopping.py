@@ -94,6 +94,7 @@ class World:
         self._born: set[int] = set()  # idents of threads that jobs have started since
         self._working: set[int] = set()  # idents of threads that run a job
         self._stops: dict[int, Stop] = {}  # by ident: stops told of threads that have not parked yet
+        self._is_resuming = False  # who stops now is told of when the listener has heard of the resumption
         self._pausing: int | None = None  # ident of the thread a pause is about, until it is told
         self._swept_at = 0.0
         self._halted: list[CodeType] = []
@@ -139,7 +140,9 @@ class World:
                 if not self.is_stopped:
                     self.is_stopped = True
                     self._halt_others(ident)
-            self._tell(stop)
+                is_later = self._is_resuming
+            if not is_later:
+                self._tell(stop)
         except BaseException as error:  # boundary: a signal handler of the program
             parked.pending = error
         self._stand(parked)
@@ -314,26 +317,39 @@ class World:
     def resume(self, prepare: Callable[[], None] | None = None) -> None:
         """Let all threads go on; `prepare` (a step) runs with the lock held before they do.
 
-        The listener hears of it before any thread moves. If a thread has come back from C and stopped for a
-        reason of its own in that moment, nobody has answered that stop yet: then all stay where they are.
+        The listener hears of it before any thread moves. If a thread has stopped for a reason of its own in
+        that moment, nobody has answered that stop yet: then all stay where they are, and the listener, which
+        has just forgotten what it knew of stops, is told of this one after that.
         """
         with self.lock:
             if not self.is_stopped:
                 return
             standing = set(self.parked)
+            self._is_resuming = True
             told = list(self._stops.values())  # of threads in C; one that comes back brings its old stop
-        self._listener.resumed(None)
+        try:
+            self._listener.resumed(None)
+        except Exception as error:  # boundary: the listener must not raise
+            errors.note(error)
         with self.lock:
+            self._is_resuming = False
             if not self.is_stopped:
                 return
-            late = [parked.stop for ident, parked in self.parked.items() if ident not in standing]
-            if any(stop is not None and stop not in told for stop in late):
+            late = [
+                parked.stop
+                for ident, parked in self.parked.items()
+                if ident not in standing and parked.stop is not None and parked.stop not in told
+            ]
+            if late:
                 for ident in standing:
                     self.parked[ident].stop = None
-                return
-            released = self._release()
-            if prepare is not None:
-                prepare()
+                released = []
+            else:
+                released = self._release()
+                if prepare is not None:
+                    prepare()
+        for stop in late:
+            self._tell(stop)
         for parked in released:
             parked.is_released = True
             parked.rouse()
@@ -384,6 +400,7 @@ class World:
     def forked(self) -> None:
         """In a forked child: the other threads are gone, and with them whoever held the lock."""
         self.lock = _thread.RLock()
+        self._is_resuming = False
         for parked in list(self.parked.values()):
             parked.is_released = True
         self._threads.forked()
