@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import contextlib
 import os
 import queue
 import socket
@@ -737,3 +738,39 @@ def test_what_waits_when_a_thread_is_let_go_is_called_off(debug: Any) -> None:
     assert [type(error) for error in refused] == [NotStopped]
     program.finish()
     assert program["x"] == 1
+
+
+def test_two_that_detach_at_once_free_the_tools_once(debug: Any, monkeypatch: Any) -> None:
+    meeting = threading.Barrier(2)
+
+    class Watched(type(debug.engine)):  # type: ignore[misc]
+        @property
+        def attached(self) -> bool:
+            value: bool = self.__dict__["attached"]
+            if value:
+                with contextlib.suppress(threading.BrokenBarrierError):
+                    meeting.wait(0.3)  # both have looked, or the other one cannot look yet
+            return value
+
+        @attached.setter
+        def attached(self, value: bool) -> None:
+            self.__dict__["attached"] = value
+
+    done: list[int] = []
+    clear = debug.engine._exceptions.clear
+    monkeypatch.setattr(debug.engine._exceptions, "clear", lambda: (done.append(1), clear()))
+    debug.engine.__class__ = Watched
+    failures: list[BaseException] = []
+
+    def detach() -> None:
+        try:
+            debug.engine.detach()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=detach) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert (done, failures) == ([1], [])

@@ -116,9 +116,12 @@ class Engine:
 
     def detach(self) -> None:
         """All events off, tool ids freed, stopped threads go on. Idempotent, any thread."""
-        if not self.attached:
-            return
-        self.attached = False
+        with self._world.lock:  # two at once: one of them does it
+            if not self.attached:
+                return
+            self.attached = False
+            tools = (self._finder_tool, self._follower_tool)
+            self._finder_tool = self._follower_tool = None
         self._exceptions.clear()
         with self._world.lock:
             self._stepping.detach()
@@ -126,10 +129,9 @@ class Engine:
         self._armoury.detach()
         with self._world.lock:
             self._events.detach()
-        for tool in (self._finder_tool, self._follower_tool):
+        for tool in tools:
             if tool is not None:
                 tool.free()
-        self._finder_tool = self._follower_tool = None
 
     def own_thread(self, ident: int, own: bool = True) -> None:
         """Say that this thread is the debugger's own: never listed, stopped or counted; or no more."""
