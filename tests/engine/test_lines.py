@@ -42,7 +42,7 @@ def test_lines_without_code_move_forward_in_the_same_function(debug: Any) -> Non
         lines["comment"]: lines["x"],
         lines["else"]: lines["y"],
         lines["y"] + 1: lines["return"],  # a blank line
-        lines["end"]: lines["g"] - 1,  # below the last line of f: the module's next line is `def g`
+        lines["end"]: lines["return"],  # a comment that is still in f, by its indentation
         lines["after"]: lines["last"],
         1000: lines["last"],
     }
@@ -82,8 +82,9 @@ def test_a_wish_never_moves_into_another_function(debug: Any) -> None:
             y = 2
             return y
     """)
-    [point] = program.breakpoints(4)
-    assert point.line == 6, "the def line of g belongs to the module, not to g"
+    [comment, blank] = program.breakpoints(4, 5)
+    assert comment.line == 3, "it is indented as f is: the last line of f is the nearest"
+    assert blank.line == 6, "the def line of g belongs to the module, not to g"
 
 
 def test_multi_line_statement(debug: Any) -> None:

@@ -56,7 +56,6 @@ def test_stops_near_the_recursion_limit(program: Write) -> None:
         assert (code, "ended" in output["stdout"]) == (0, True), output
 
 
-@pytest.mark.xfail(strict=True, reason="the engine knows a function's lines of code, not where its text ends")
 def test_a_comment_at_the_end_of_a_function_belongs_to_it(program: Write) -> None:
     """It has no line of code behind it in its function, so the breakpoint goes to the one before."""
     text = """

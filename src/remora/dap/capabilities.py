@@ -54,7 +54,6 @@ CAPABILITIES: dict[str, Any] = {
     "supportsValueFormattingOptions": True,
     "supportsClipboardContext": True,
     "supportsDelayedStackTraceLoading": True,
-    "supportsSingleThreadExecutionRequests": True,
     "supportsGotoTargetsRequest": True,
     "supportsTerminateRequest": True,
     "supportTerminateDebuggee": True,

@@ -142,6 +142,8 @@ def hit_test(text: str) -> Callable[[int], bool]:
                 raise SyntaxError("every 0th hit does not exist: use % 1 or more")
             return lambda hits: hits % number == 0
         case _:
+            if not number:
+                raise SyntaxError("there is no 0th hit: the first is 1")
             return lambda hits: hits == number
 
 

@@ -50,15 +50,17 @@ class Placer:
                     item.wait("No code of this file has been loaded yet, and there is no such file here.")
                 return
             self._keep(file, table)
+        text = sources.Text(file.path)
         for item in rest:
-            _place(table, item)
+            _place(table, item, text)
 
     def place_in_code(self, file: File, code: CodeType, breakpoints: Sequence[Breakpoint]) -> None:
         """Code of a file runs for the first time: place what it covers. On the program's thread."""
         if code.co_name == "<module>":
             table = LineTable(code)
+            text = sources.Text(file.path)
             for item in breakpoints:
-                _place(table, item)
+                _place(table, item, text)
         else:
             functions = [Unit(code)]
             for item in breakpoints:
@@ -142,14 +144,44 @@ def _codes_in(namespace: dict[str, object], file: File, resolve: Callable[[str],
 _FUNCTION = type(_codes_in)
 
 
-def _place(table: LineTable, item: Breakpoint) -> None:
-    line = table.place(item.wish.line)
+def _place(table: LineTable, item: Breakpoint, text: sources.Text) -> None:
+    wished = item.wish.line
+    line = table.place(wished)
     if line is None:
         item.fail("There is no code in this file.")
-    elif line == item.wish.line:
+    elif line == wished:
         item.verify(line)
     else:
-        item.verify(line, _moved(item.wish.line, line))
+        ended = _function_ended_by(table.root, wished, text)
+        if ended is not None:
+            line = ended.lines[-1]
+        item.verify(line, _moved(wished, line))
+
+
+def _function_ended_by(root: Unit, line: int, text: sources.Text) -> Unit | None:
+    """The function that a comment belongs to which stands behind its last line of code; by its indentation.
+
+    Code objects know where their code ends, not where their text does.
+    """
+    indentation = text.comment_indentation(line)
+    if not indentation:
+        return None
+    around = root
+    while inner := [child for child in around.children_at(line) if _is_written(child)]:
+        around = inner[-1]
+    found = None
+    while True:
+        before = [child for child in around.children if child.extent < line and _is_written(child)]
+        if not before or any(before[-1].extent < own < line for own in around.lines):
+            return found
+        if text.indentation(before[-1].first) >= indentation:
+            return found
+        found = around = before[-1]
+
+
+def _is_written(unit: Unit) -> bool:
+    """A function or class with lines of its own, no lambda or comprehension."""
+    return bool(unit.lines) and not unit.code.co_name.startswith("<")
 
 
 def _place_in_functions(functions: list[Unit], item: Breakpoint) -> bool:
@@ -166,5 +198,5 @@ def _place_in_functions(functions: list[Unit], item: Breakpoint) -> bool:
 
 
 def _moved(wished: int, line: int) -> str:
-    where = "next" if line > wished else "nearest"
-    return f"Line {wished} has no code: moved to the {where} line of the same function, {line}."
+    where = "next line with code" if line > wished else "nearest line with code before it"
+    return f"Line {wished} has no code: moved to the {where}, {line}."

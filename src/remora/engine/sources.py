@@ -77,6 +77,39 @@ def from_pyc(path: str) -> CodeType | None:
     return code
 
 
+class Text:
+    """The lines of a file, read when the first is asked for; none where there is no such plain file."""
+
+    __slots__ = ("_lines", "_path")
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lines: list[bytes] | None = None
+
+    def indentation(self, line: int) -> int:
+        """Bytes of white space before a line."""
+        content = self._line(line)
+        return len(content) - len(content.lstrip())
+
+    def comment_indentation(self, line: int) -> int:
+        """The same of a line that is a comment and nothing else; 0 for any other."""
+        return self.indentation(line) if self._line(line).lstrip().startswith(b"#") else 0
+
+    def _line(self, line: int) -> bytes:
+        if self._lines is None:
+            self._lines = self._read()
+        return self._lines[line - 1] if 0 < line <= len(self._lines) else b""
+
+    def _read(self) -> list[bytes]:
+        try:
+            if not _is_plain(_stat(self._path).st_mode):
+                return []
+            with _open(self._path, "rb") as file:
+                return file.read().split(b"\n")
+        except (OSError, ValueError):
+            return []
+
+
 def _from_zip(path: str) -> CodeType:
     archive = path
     while True:
