@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from remora.engine import Interrupted, Rule, StepKind, StopReason, ThreadState, jobs
+from remora.engine import Interrupted, Rule, StepKind, StopReason, ThreadState, arming, jobs
 from remora.engine.engine import NotStopped
 
 BUSY = """
@@ -774,3 +774,17 @@ def test_two_that_detach_at_once_free_the_tools_once(debug: Any, monkeypatch: An
     for thread in threads:
         thread.join(10)
     assert (done, failures) == ([1], [])
+
+
+def test_many_files_are_not_gone_through_for_each_new_one(debug: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(arming, "MAX_NAMES", 50)
+    armoury = debug.engine._armoury
+    times: list[int] = []
+    forget = armoury._forget_generated
+    monkeypatch.setattr(armoury, "_forget_generated", lambda: (times.append(1), forget()))
+    codes = [compile("", f"/nowhere/{number}.py", "exec") for number in range(1000)]
+    codes += [compile("", f"<generated {number}>", "exec") for number in range(5000)]
+    for code in codes:
+        armoury.file_of(code)
+    assert len(armoury._by_name) < 2500, "generated names are dropped"
+    assert 1 < len(times) < 20

@@ -83,6 +83,7 @@ class Armoury:
         self.paths = Paths()
         self._by_name: dict[str, File] = {}  # by co_filename
         self._by_path: dict[str, File] = {}
+        self._names_kept = 0  # when last some were dropped
         self.armed: dict[int, dict[int, Binding]] = {}  # by id(code), then line
         self._tripwires: dict[
             int, dict[int, int]
@@ -112,7 +113,8 @@ class Armoury:
         return [file for file in self._by_path.values() if file.breakpoints is not None]
 
     def _learn(self, name: str) -> File:
-        if len(self._by_name) > MAX_NAMES:
+        # Going through the table again must be worth it: not for each new file of a program with many.
+        if len(self._by_name) > max(MAX_NAMES, 2 * self._names_kept):
             self._forget_generated()
         resolved = self.paths.resolve(name)
         file = self._by_path.get(resolved) or self._make(resolved)
@@ -125,6 +127,7 @@ class Armoury:
             if name.startswith("<") and file.breakpoints is None:
                 self._by_name.pop(name, None)
                 self._by_path.pop(file.path, None)
+        self._names_kept = len(self._by_name)
 
     def _make(self, resolved: str) -> File:
         is_own = resolved.startswith(OWN_DIRECTORY)
