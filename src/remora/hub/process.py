@@ -82,6 +82,10 @@ class Watched:
     def _watch(self) -> None:
         try:
             self._pidfd = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            # Dead already, and somebody else's child: nothing else would tell. Not from inside __init__.
+            self._loop.call_soon(self._died)
+            return
         except (AttributeError, OSError):
             # No pidfd here (not Linux): a thread waits.
             import threading
