@@ -6,9 +6,11 @@ import _socket
 import _thread
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -307,6 +309,52 @@ def test_signal_handlers_that_raise_and_send_leave_the_stream_in_step(wire: Wire
     numbers = [message["body"]["number"] for message in received if message["event"] == "x"]
     assert numbers == sorted(numbers)
     assert sent <= set(numbers)
+
+
+def test_handler_that_raises_while_lines_are_joined_loses_none() -> None:
+    """Strike between each two bytecodes in turn: a signal can come at any of them."""
+
+    class Struck(BaseException):
+        pass
+
+    def strike_at(number: int) -> bool:
+        left = number
+
+        def trace(frame: FrameType, what: str, argument: object) -> Any:
+            nonlocal left
+            if frame.f_code is not Transport._join.__code__:
+                return None
+            frame.f_trace_opcodes = True
+            if what == "opcode":
+                left -= 1
+                if not left:
+                    raise Struck
+            return trace
+
+        ours, theirs = socket.socketpair()
+        transport = Transport(_socket.socket(fileno=ours.detach()), Loop(), Owner())
+        transport._outbox.extend(("log", f"{line}\n", 0) for line in range(3))
+        before = sys.gettrace()
+        sys._getframe().f_trace_opcodes = True  # 3.12 looks whether any frame wants them at settrace()
+        sys.settrace(trace)
+        try:
+            transport.drain()
+        except Struck:
+            pass
+        finally:
+            sys.settrace(before)
+        transport.drain()
+        transport.abandon()
+        with theirs:
+            messages = Decoder().feed(theirs.recv(1 << 20))
+        assert "".join(message["body"]["output"] for message in messages) == "0\n1\n2\n", number
+        assert [message["seq"] for message in messages] == list(range(1, len(messages) + 1))
+        return not left
+
+    number = 1
+    while strike_at(number):
+        number += 1
+    assert number > 20
 
 
 def test_idle_loop_does_not_wake() -> None:
