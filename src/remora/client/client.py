@@ -348,7 +348,13 @@ class Client:
             with self._writing:
                 seq = self._next_seq()
                 answer = error_response(seq, asked, failure) if failure else response(seq, asked, body)
-                self._write(answer, encode(answer))
+                try:
+                    data = encode(answer)
+                except Exception as error:  # the callback's too: an object that JSON has no word for
+                    failure = DapError(f"{command}: the answer cannot be sent: {error}")
+                    answer = error_response(seq, asked, failure)
+                    data = encode(answer)
+                self._write(answer, data)
         except ClientError:
             pass  # nobody is there to hear the answer any more
 

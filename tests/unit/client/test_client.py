@@ -113,6 +113,15 @@ def test_reverse_requests_are_answered() -> None:
         assert "not supported" in adapter.wait_for_reply()["message"]
 
 
+def test_a_reverse_request_is_answered_when_json_cannot_say_the_answer() -> None:
+    with FakeAdapter() as adapter, Client.over(adapter.socket) as client:
+        client.on_reverse_request = lambda command, arguments: {"processId": object()}
+        adapter.ask("runInTerminal", {"cwd": "/", "args": []})
+        reply = adapter.wait_for_reply()
+        assert reply["success"] is False
+        assert reply["message"].startswith("runInTerminal: the answer cannot be sent: ")
+
+
 def test_a_reverse_request_may_use_the_client() -> None:
     with FakeAdapter() as adapter, Client.over(adapter.socket) as client:
         client.on_reverse_request = lambda command, arguments: {
