@@ -471,3 +471,98 @@ def test_code_made_under_ever_new_names_does_not_fill_the_tables(debug: Any) -> 
     debug.engine.resume()
     program.finish()
     assert len(debug.engine._armoury._by_name) < arming.MAX_NAMES
+
+
+def test_a_body_on_the_line_of_its_def_stops_at_every_call(debug: Any) -> None:
+    program = debug.program("""
+        def double(x): return 2 * x  # @def
+        class Pair:
+            def __init__(self, a): self.a = a  # @init
+        f = lambda: Pair(1)  # @lambda
+        def numbers(): yield 1  # @generator
+        def fib(n): return n if n < 2 else fib(n - 1) + fib(n - 2)  # @fib
+        r = [double(1), double(2), f(), f(), *numbers(), *numbers()]  # @calls
+        n = fib(3)
+    """)
+    program.load()  # as it is when everything has run often
+    program.breakpoints("def", "init", "lambda", "generator", "fib")
+    program.start("r = [double(1), double(2), f(), f(), *numbers(), *numbers()]; n = fib(3)")
+    seen = []
+    for _ in range(13):
+        stop = debug.stopped()
+        seen.append(debug.at(stop))
+        debug.engine.resume()
+    program.finish()
+    debug.no_more_stops()
+    assert seen == ["def"] * 2 + ["lambda", "init"] * 2 + ["generator"] * 2 + ["fib"] * 5
+
+
+def test_a_body_on_the_line_of_its_def_in_library_code_still_stops_after_a_step(debug: Any) -> None:
+    library = debug.program("def double(x): return 2 * x  # @def\n", "site-packages/lib.py")
+    library.load()
+    library.breakpoints("def")
+    program = debug.program("""
+        a = len("")  # @start
+        b = double(2)  # @call
+        c = double(3)  # @again
+    """)
+    program.namespace["double"] = library["double"]
+    program.breakpoints("start")
+    program.start()
+    stop = debug.stop_at("start")
+    assert debug.step(stop, StepKind.IN) == "call"
+    assert [debug.step(stop, StepKind.IN) for _ in range(4)] == ["def", "call", "again", "def"]
+    debug.engine.resume()
+    program.finish()
+    debug.no_more_stops()
+
+
+def test_code_with_a_breakpoint_on_its_first_line_is_not_kept_alive(debug: Any) -> None:
+    import gc
+    import weakref
+
+    program = debug.program("f = lambda: 1  # @lambda\n")
+    program.load()
+    program.breakpoints("lambda")
+
+    def run_made() -> tuple[weakref.ref[Any], int]:
+        made = program["f"].__code__.replace(co_name="made")
+        eval(made)
+        assert debug.engine._events.is_kept(made)
+        return weakref.ref(made), id(made)
+
+    code, key = run_made()
+    gc.collect()
+    assert code() is None
+    assert key not in debug.engine._events._kept
+
+
+def test_the_element_of_a_comprehension_and_the_end_of_a_with_block_are_visits(debug: Any) -> None:
+    program = debug.program("""
+        from contextlib import nullcontext
+
+        def f():
+            found = [
+                str(i)  # @element
+                for i in range(3)
+            ]
+            more = {i: i  # @also
+                    for i in (2, 3)
+                    if i}
+            with nullcontext():  # @with
+                return found, more
+
+        f()
+    """)
+    program.breakpoints("element", "also", "with")
+    program.start()
+    seen = []
+    while "with" not in seen:
+        seen.append(debug.at(debug.stopped()))
+        debug.engine.resume()
+    assert seen.count("element") == 3
+    assert seen.count("also") >= 3, "where it begins, and at each element (3.13: at the store, too)"
+    debug.stop_at("with")  # __exit__ is called there
+    debug.engine.resume()
+    program.finish()
+    debug.no_more_stops()

@@ -528,3 +528,89 @@ def test_step_leaves_nothing_armed(debug: Any) -> None:
     assert sys.monitoring.get_local_events(follower.id, code) == 0
     assert sys.monitoring.get_events(follower.id) == 0
     end(debug, program)
+
+
+TAIL = """
+    def g(n):
+        return n  # @g
+
+    def f(n):
+        return g(n)  # @f
+
+    def h():
+        return f(1)  # @h
+
+    def numbers():
+        yield g(1)  # @yield
+
+    def delegate():
+        yield from numbers()  # @delegate
+
+    x = h()  # @start
+    for y in delegate():  # @for
+        z = y  # @body
+    done = 1  # @done
+"""
+
+
+def test_a_call_that_is_all_a_return_or_yield_has_comes_back_to_each_caller(debug: Any) -> None:
+    program, stop = begin(debug, TAIL)
+    assert walk(debug, stop, IN, IN, IN, OVER, OVER, OVER, OVER) == [
+        "h", "f", "g", "f", "h", "start", "for"
+    ]  # fmt: skip
+    assert walk(debug, stop, IN, IN, IN, OUT, OVER, OVER, OVER, OVER) == [
+        "delegate", "yield", "g", "yield", "delegate", "for", "body", "for"
+    ]  # fmt: skip
+    assert walk(debug, stop, OVER) == ["done"]
+    end(debug, program)
+
+
+def test_step_in_enters_a_generator_by_throw_and_close(debug: Any) -> None:
+    program, stop = begin(
+        debug,
+        """
+        def numbers():
+            try:
+                yield 1
+            except KeyError:  # @except
+                x = 1  # @handler
+            finally:
+                y = 2  # @finally
+            yield 2
+
+        a = numbers()
+        b = numbers()
+        next(a), next(b)
+        a.throw(KeyError)  # @start
+        b.close()  # @close
+        done = 1  # @done
+    """,
+    )
+    assert walk(debug, stop, IN, OVER, OUT, OVER) == ["except", "handler", "start", "close"]
+    assert walk(debug, stop, IN) == ["except"]
+    assert walk(debug, stop, OVER, OVER) == ["finally", "done"]
+    end(debug, program)
+
+
+def test_a_step_never_ends_on_an_instruction_without_a_line(debug: Any) -> None:
+    program, stop = begin(
+        debug,
+        """
+        def numbers():
+            try:
+                yield 1
+            except KeyError:
+                x = 1  # @handler
+
+        a = numbers()
+        next(a)
+        try:
+            a.throw(KeyError)
+        except StopIteration:  # @except
+            y = 1  # @end
+        done = 1
+    """,
+        "handler",
+    )
+    assert walk(debug, stop, OVER, OVER) == ["except", "end"]
+    end(debug, program)

@@ -23,7 +23,7 @@ from . import monitoring
 from .breakpoints import Breakpoint
 from .expressions import describe
 from .files import OWN_DIRECTORY, File, Paths
-from .lines import Statements, lines_of
+from .lines import Statements, line_of_start, lines_of
 from .monitoring import DISABLE, INSTRUCTION, LINE, PY_RESUME, PY_START
 from .silent import has_silent_places
 from .usercode import UserCode
@@ -89,6 +89,8 @@ class Armoury:
             int, dict[int, int]
         ] = {}  # by id(code): offset -> line; INSTRUCTION, not LINE yet
         self._make_room: Callable[[CodeType, bool], None] = lambda code, begin: None
+        self._keep_start: Callable[[CodeType, bool], None] = lambda code, on: None
+        self._forget_start: Callable[[int], None] = lambda key: None
         self._tool: Tool | None = None
         self._was_on = False
         self.is_on = False
@@ -142,10 +144,20 @@ class Armoury:
 
     # the tool
 
-    def attach(self, tool: Tool, make_room: Callable[[CodeType, bool], None]) -> None:
-        """`make_room` is called before and after INSTRUCTION events are set: see FollowerEvents.make_room."""
+    def attach(
+        self,
+        tool: Tool,
+        make_room: Callable[[CodeType, bool], None],
+        keep_start: Callable[[CodeType, bool], None],
+        forget_start: Callable[[int], None],
+    ) -> None:
+        """`make_room` is called before and after INSTRUCTION events are set: see FollowerEvents.make_room,
+        and keep_start and forget_start there for code with a breakpoint on the line it begins on.
+        """
         self._tool = tool
         self._make_room = make_room
+        self._keep_start = keep_start
+        self._forget_start = forget_start
         tool.on(PY_START, self._on_start)
         tool.on(PY_RESUME, self._on_start)
         tool.on(LINE, self._line_callback())
@@ -160,6 +172,7 @@ class Armoury:
                     for code in file.codes:
                         if id(code) in self.armed:
                             tool.set_local(code, 0)
+                            self._keep_start(code, False)
             self.armed.clear()
             self._tripwires.clear()
             for file in self._by_path.values():
@@ -348,8 +361,10 @@ class Armoury:
                     del self.armed[key]
                     self._tripwires.pop(key, None)
                     tool.set_local(code, 0)
+                    self._keep_start(code, False)
                 return
             self.armed[key] = new
+            self._keep_start(code, line_of_start(code) in new)
             if old is not None and new.keys() <= old.keys() and key not in self._tripwires:
                 return  # what it has suffices; lines that are not wanted any more disable themselves
             if not is_running and not code.co_flags & _RESUMABLE and has_silent_places(code):
@@ -379,6 +394,7 @@ class Armoury:
     def _died(self, key: int) -> None:
         self.armed.pop(key, None)
         self._tripwires.pop(key, None)
+        self._forget_start(key)
 
 
 def _nothing(frame: FrameType, hit: list[Breakpoint], text: str | None, at_line: bool) -> None: ...

@@ -98,7 +98,7 @@ class Engine:
             return None
         finder, follower, warning = monitoring.take()
         self._finder_tool = finder
-        self._armoury.attach(finder, self._make_room)
+        self._armoury.attach(finder, self._make_room, self._keep_start, self._events.forget_start)
         finder.on(RAISE, self._exceptions.on_raise)
         finder.on(PY_UNWIND, self._exceptions.unwind_callback())
         self._events.attach(follower)
@@ -223,6 +223,10 @@ class Engine:
         with self._world.lock:
             self._events.make_room(code, begin=begin)
 
+    def _keep_start(self, code: CodeType, on: bool) -> None:
+        with self._world.lock:
+            self._events.keep_start(code, on=on)
+
     def _code_appeared(self, file: File, code: CodeType) -> None:
         """Code of a file with pending breakpoints runs for the first time. On the program's thread."""
         breakpoints = file.breakpoints
@@ -328,7 +332,9 @@ class Engine:
         if parked is None:
             raise NotStopped(f"thread {thread_id} is not stopped")
         if not parked.at_line:
-            raise NotStopped("Python allows a jump only from the start of a line; step once (next), then jump")
+            raise NotStopped(
+                "Python allows a jump only from the start of a line; step once (next), then jump"
+            )
         frame = parked.frame
         finished = _allocate_lock()
         finished.acquire()

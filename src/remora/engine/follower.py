@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 class FollowerEvents:
     """Requests for events, by who asks. The caller holds the world's lock."""
 
-    __slots__ = ("_global", "_local", "_tool")
+    __slots__ = ("_global", "_kept", "_local", "_tool")
 
     def __init__(self) -> None:
         self._tool: Tool | None = None
         self._global: dict[object, int] = {}
         self._local: dict[int, tuple[CodeType, dict[object, int]]] = {}
+        self._kept: set[int] = set()  # ids of code whose start is kept instrumented; does not keep it alive
 
     def attach(self, tool: Tool) -> None:
         self._tool = tool
@@ -36,6 +37,7 @@ class FollowerEvents:
                 tool.set_local(code, 0)
         self._global.clear()
         self._local.clear()
+        self._kept.clear()
 
     def want(self, who: object, events: int) -> None:
         """Ask for events of all code; 0 takes the request back."""
@@ -49,7 +51,7 @@ class FollowerEvents:
         # CPython (3.12 to 3.15) loses INSTRUCTION events of a code object when, later, some event of it gets
         # its second tool: the table of tools per instruction is made then, and starts empty.
         for code, requests in self._local.values():
-            local = _union(requests)
+            local = _union(requests) | self._base(id(code))
             if local & INSTRUCTION:
                 self._tool.rearm(code, local)
 
@@ -67,9 +69,36 @@ class FollowerEvents:
         elif requests.pop(who, None) is None:
             return
         if self._tool is not None:
-            self._tool.set_local(code, _union(requests))
+            self._tool.set_local(code, _union(requests) | self._base(key))
         if not requests:
             del self._local[key]
+
+    def keep_start(self, code: CodeType, *, on: bool) -> None:
+        """Keep the RESUME at the begin of `code` instrumented, which makes LINE come for its own line.
+
+        For a body that begins on the line of its `def` (`lambda: x`), CPython 3.13 to 3.15 tell LINE only if
+        the instruction before is RESUME or INSTRUMENTED_RESUME; they forgot RESUME_CHECK, which it becomes.
+        Whoever calls with `on` calls `forget_start` when the code dies.
+        """
+        key = id(code)
+        if on is (key in self._kept):
+            return
+        if on:
+            self._kept.add(key)
+        else:
+            self._kept.discard(key)
+        entry = self._local.get(key)
+        if self._tool is not None:
+            self._tool.set_local(code, _union(entry[1] if entry is not None else {}) | self._base(key))
+
+    def forget_start(self, key: int) -> None:
+        self._kept.discard(key)
+
+    def is_kept(self, code: CodeType) -> bool:
+        return id(code) in self._kept
+
+    def _base(self, key: int) -> int:
+        return PY_START if key in self._kept else 0
 
     def make_room(self, code: CodeType, *, begin: bool) -> None:
         """Make CPython keep a table of tools per instruction for `code` from now on.
@@ -84,7 +113,7 @@ class FollowerEvents:
         """Make the places of `code` that were disabled fire again."""
         entry = self._local.get(id(code))
         if entry is not None and self._tool is not None:
-            self._tool.rearm(code, _union(entry[1]))
+            self._tool.rearm(code, _union(entry[1]) | self._base(id(code)))
 
 
 def _union(requests: dict[object, int]) -> int:

@@ -9,6 +9,7 @@ between its first line and that of its next sibling.
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left, bisect_right
 from itertools import pairwise
 
@@ -21,6 +22,8 @@ RESUME = _probe.co_code[0]
 RESUME_SIZE: int = next(iter(_probe.co_lines()))[1]  # bytes, with its inline cache (3.15 has one)
 
 _NEWLOCALS = 0x2
+# BEFORE_ASYNC_WITH and BEFORE_WITH of 3.12. There, what leaves a `with` block spans all of it, as these do.
+_BEFORE_WITH = (52, 53) if sys.version_info < (3, 13) else ()
 
 
 def is_class_body(code: CodeType) -> bool:
@@ -43,6 +46,16 @@ def runs(code: CodeType) -> list[tuple[int, int]]:
     return [(max(start, traceable), line) for start, end, line in code.co_lines() if line and end > traceable]
 
 
+def line_of_start(code: CodeType) -> int | None:
+    """The line on which the body begins, if that is the line of the RESUME before it (`lambda: x`)."""
+    found = runs(code)
+    if not found:
+        return None
+    start, line = found[0]
+    before = next((at for low, high, at in code.co_lines() if low <= start - RESUME_SIZE < high), None)
+    return line if before == line else None
+
+
 def lines_of(code: CodeType) -> set[int]:
     """The lines on which a breakpoint in this very code object makes sense."""
     if is_hidden(code):
@@ -58,7 +71,7 @@ def lines_of(code: CodeType) -> set[int]:
 class Statements:
     """Where statements begin in one code object. Made for one arming, then thrown away."""
 
-    __slots__ = ("_code", "_ends", "_heads", "_places", "_runs")
+    __slots__ = ("_code", "_heads", "_places", "_positions", "_runs")
 
     def __init__(self, code: CodeType) -> None:
         self._code = code
@@ -66,7 +79,7 @@ class Statements:
         self._places: dict[int, list[int]] = {}
         for index, (_, line) in enumerate(self._runs):
             self._places.setdefault(line, []).append(index)
-        self._ends: list[int | None] | None = None
+        self._positions: list[tuple[int | None, ...]] | None = None
         self._heads: list[tuple[int, int]] | None = None
 
     def beginnings(self, line: int, skip: frozenset[int]) -> list[int]:
@@ -90,20 +103,28 @@ class Statements:
             if not between:
                 continue
             low, high = min(between), max(between)
-            if (line < low and high <= self._last_line(here)) or self._is_in_a_head(
+            if (line < low and high <= self._end(found[here][0])) or self._is_in_a_head(
                 min(line, low), max(line, high)
             ):
                 result.add(found[here][0])
         return frozenset(result)
 
-    def _last_line(self, run: int) -> int:
-        """The last line that any instruction of this run spans."""
-        ends = self._ends
-        if ends is None:
-            ends = self._ends = [position[1] for position in self._code.co_positions()]
-        start = self._runs[run][0] // 2
-        stop = self._runs[run + 1][0] // 2 if run + 1 < len(self._runs) else len(ends)
-        return max((end or 0 for end in ends[start:stop]), default=0)
+    def _end(self, offset: int) -> int:
+        """The last line that the instruction at `offset` spans; 0 if it leaves a `with` block.
+
+        Only this one is asked: others of the run may do what has nothing to do with it (the store of a
+        comprehension after its element).
+        """
+        positions = self._positions
+        if positions is None:
+            positions = self._positions = list(self._code.co_positions())
+        position = positions[offset // 2]
+        if _BEFORE_WITH:
+            raw = self._code.co_code
+            for index, other in enumerate(positions):
+                if other == position and raw[2 * index] in _BEFORE_WITH:
+                    return 0
+        return position[1] or 0
 
     def _is_in_a_head(self, first: int, last: int) -> bool:
         """Whether these lines lie between the first decorator and the body of one definition."""

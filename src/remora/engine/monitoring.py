@@ -30,6 +30,7 @@ DISABLE = _monitoring.DISABLE
 NONE = 0
 PY_START = _events.PY_START
 PY_RESUME = _events.PY_RESUME
+PY_THROW = _events.PY_THROW
 PY_RETURN = _events.PY_RETURN
 PY_YIELD = _events.PY_YIELD
 PY_UNWIND = _events.PY_UNWIND

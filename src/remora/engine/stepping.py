@@ -30,6 +30,7 @@ from .monitoring import (
     PY_RESUME,
     PY_RETURN,
     PY_START,
+    PY_THROW,
     PY_UNWIND,
     PY_YIELD,
 )
@@ -119,6 +120,7 @@ class Stepping:
         self._tool = tool
         tool.on(PY_START, self._on_start)
         tool.on(PY_RESUME, self._on_start)
+        tool.on(PY_THROW, self._on_throw)
         tool.on(LINE, self._on_line)
         tool.on(INSTRUCTION, self._on_instruction)
         tool.on(PY_RETURN, self._on_return)
@@ -187,7 +189,9 @@ class Stepping:
         step.frame = frame
         step.is_landing = True
         self._followed[frame] = step
-        self._events.want_local(step, frame.f_code, INSTRUCTION | _UNWIND)
+        # The instruction it lands on may be the return or the yield of this frame. CPython has looked up what
+        # to execute there before it calls us, so what the next step needs must be there already.
+        self._events.want_local(step, frame.f_code, INSTRUCTION | _ENDS | _UNWIND)
         self._events.want(step, 0 if LOCAL_UNWIND else PY_UNWIND)
 
     def _unfollow(self, step: Step) -> None:
@@ -198,7 +202,7 @@ class Stepping:
     def _watch(self, step: Step) -> None:
         step.is_watching = True
         self._watching[step.ident] = step
-        self._events.want("watch", PY_START | PY_RESUME)
+        self._events.want("watch", PY_START | PY_RESUME | PY_THROW)
 
     def _unwatch(self, step: Step) -> None:
         if step.is_watching:
@@ -239,16 +243,17 @@ class Stepping:
             return None
         if not self._is_interesting(code):
             # Switched off for good: a step never enters it, and other threads need not pay for it.
-            return DISABLE if door is None else None
+            return DISABLE if door is None and not self._events.is_kept(code) else None
+        self._step_into(_getframe(2))
+        return None
+
+    def _step_into(self, frame: FrameType) -> None:
         step = self._watching.get(_get_ident())
-        if step is None:
-            return None
-        frame = _getframe(2)
-        if frame is step.frame:
-            return None  # the coroutine it is in goes on
-        with world.lock:
+        if step is None or frame is step.frame:
+            return  # another thread's; or the coroutine it is in goes on
+        with self._world.lock:
             if not step.is_watching:
-                return None
+                return
             self._unwatch(step)
             self._unfollow(step)
             step.line = None
@@ -257,7 +262,11 @@ class Stepping:
             if step.kind is StepKind.OUT:
                 step.kind = StepKind.OVER
             self._follow(step, frame)
-        return None
+
+    def _on_throw(self, code: CodeType, offset: int, exception: BaseException) -> None:
+        # A step into throw() or close() of a generator. CPython allows no DISABLE for this event.
+        if self._watching and not self._world.is_stopped and self._is_interesting(code):
+            self._step_into(_getframe(2))
 
     def _on_line(self, code: CodeType, line: int) -> Any:
         frame = _getframe(2)
@@ -281,9 +290,11 @@ class Stepping:
         return None
 
     def _on_instruction(self, code: CodeType, offset: int) -> Any:
-        step = self._followed.get(_getframe(2))
-        if step is not None and step.is_landing:
-            self._finish(step, _getframe(2), at_line=False)
+        frame = _getframe(2)
+        step = self._followed.get(frame)
+        # What the compiler adds of its own (it takes up an exception, say) has no line: on to one that has.
+        if step is not None and step.is_landing and frame.f_lineno is not None:
+            self._finish(step, frame, at_line=False)
         return None
 
     def _on_return(self, code: CodeType, offset: int, value: object) -> Any:
