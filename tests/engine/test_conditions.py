@@ -88,6 +88,7 @@ def test_ill_formed_ones_fail_at_once(debug: Any, options: dict[str, str]) -> No
     [point] = program.breakpoints(("body", options))
     assert point.state is BreakpointState.FAILED
     assert point.message
+    assert point.message.count("log message") == ("log_message" in options), "said once"
     program.start()
     program.finish()
     debug.no_more_stops()

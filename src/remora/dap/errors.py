@@ -122,7 +122,7 @@ CANNOT_CONNECT = Kind(2006, UsageError, "cannot reach {address}: {reason}")
 
 # The debuggee is the reason.
 NOT_STOPPED = Kind(3001, DebuggeeError, "thread {thread} is running; pause it first")
-DEBUGGEE_GONE = Kind(3002, DebuggeeError, "the debuggee is gone: {reason}")
+DEBUGGEE_GONE = Kind(3002, DebuggeeError, "the program is gone: {reason}")
 EVALUATION_FAILED = Kind(3003, DebuggeeError, "{text}")
 CANCELLED = Kind(3004, DebuggeeError, "cancelled")
 TIMED_OUT = Kind(3005, DebuggeeError, "'{what}' took longer than {seconds} s and was stopped")

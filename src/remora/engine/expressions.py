@@ -283,7 +283,7 @@ def _split(text: str) -> list[tuple[bool, str]]:
             literal += char
             index += 2
         elif char == "}":
-            raise SyntaxError("a single '}' in the log message: write '}}' for a brace")
+            raise SyntaxError("a single '}': write '}}' for a brace")
         elif char == "{":
             end = _end_of_field(text, index)
             if literal:
@@ -303,18 +303,16 @@ def _end_of_field(text: str, start: int) -> int:
     problem: SyntaxError | None = None
     end = text.find("}", start)
     if end < 0:
-        raise SyntaxError("'{' in the log message is never closed: write '{{' for a brace")
+        raise SyntaxError("a '{' that is never closed: write '{{' for a brace")
     while end >= 0:
         field = text[start + 1 : end]
         if not field.strip():
-            raise SyntaxError("an empty '{}' in the log message: write '{{}}' for braces")
+            raise SyntaxError("an empty '{}': write '{{}}' for braces")
         try:
             compile(_quote_field(field), "<log message>", "eval", dont_inherit=True)
             return end
         except (SyntaxError, ValueError) as error:
-            problem = problem or SyntaxError(
-                f"{{{field}}} in the log message: {getattr(error, 'msg', error)}"
-            )
+            problem = problem or SyntaxError(f"{{{field}}}: {getattr(error, 'msg', error)}")
         end = text.find("}", end + 1)
     assert problem is not None
     raise problem

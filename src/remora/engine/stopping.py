@@ -307,7 +307,7 @@ class World:
                 return
             self._pausing = None
             stop = Stop(
-                thread_id, StopReason.PAUSE, "Paused", "The thread is inside a call that has not returned yet"
+                thread_id, StopReason.PAUSE, "Paused", "The thread is inside a call that has not returned yet."
             )
             self._stops[ident] = stop
         self._listener.stopped(stop)

@@ -270,7 +270,7 @@ class Hub:
         if sessions:
             holder = sessions[0].client
             if holder is None:
-                raise DEBUGGEE_GONE(reason="its connection to the hub broke")
+                raise DEBUGGEE_GONE(reason="it closed its connection to remora")
             raise SESSION_TAKEN(who=holder.name)
         if wish.sub_process_id is not None:
             raise DEBUGGEE_GONE(reason=f"there is no process {wish.sub_process_id}")

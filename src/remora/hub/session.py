@@ -182,7 +182,10 @@ class Session:
         self._agent_lost(f"it sent something that is no message ({error.text})")
 
     def lost(self, connection: Connection) -> None:
-        self._agent_lost("its connection to the hub broke")
+        self._agent_lost(
+            "it ended unexpectedly, or closed its connection to remora",
+            if_alive="it closed its connection to remora",
+        )
 
     def crowded(self, connection: Connection, *, yes: bool) -> None:
         if self.client is not None:
@@ -379,29 +382,35 @@ class Session:
             return
         self._reverse[client.forward_request(message)] = message
 
-    def _agent_lost(self, reason: str) -> None:
+    def _agent_lost(self, reason: str, *, if_alive: str | None = None) -> None:
+        """Its connection has ended; `if_alive` is the reason when its process turns out to run on."""
         if self._agent is None:
             return
         agent, self._agent = self._agent, None
         asked, self._asked = self._asked, {}
-        if not self._ended_cleanly:
+        if self._ended_cleanly:
+            reason = "it has ended"
+        else:
             agent.close()  # after its goodbye it closes by itself
+        is_said = False  # to the person, who waits for what was typed
         for question, answer in asked.values():
             if question is not None and answer is None and self.client is not None:
                 self.client.fail(question, DEBUGGEE_GONE(reason=reason))
+                is_said = is_said or _typed(question)
             elif answer is not None:
                 answer({"success": False})
         if self._program is None:
-            if not self._ended_cleanly and not self._exit_known and self.client is not None:
-                self.client.note(f"the debuggee is gone: {reason}")
+            is_known = is_said or self._ended_cleanly or self._exit_known
+            if not is_known and self.client is not None:
+                self.client.note(f"the program is gone: {reason}")
             self._end()
             return
         # Its process still runs, or the kernel's word is on its way: only that ends the session.
-        self._gone = f"{reason}; its process runs on" if not self._ended_cleanly else self._gone
+        self._gone = f"{if_alive or reason}; its process runs on" if not self._ended_cleanly else self._gone
 
         def say() -> None:
             if self._program is not None and self.client is not None and not self._ending:
-                self.client.note(f"the program can no longer be debugged: {reason}")
+                self.client.note(f"the program can no longer be debugged: {if_alive or reason}")
 
         self._later(GOODBYE_S, say)
 
@@ -432,3 +441,8 @@ class Session:
     def _cwd(self) -> str | None:
         cwd = self.hello.get("cwd")
         return cwd if isinstance(cwd, str) and cwd else None
+
+
+def _typed(asked: dict[str, Any]) -> bool:
+    """Whether a person has typed this and reads the answer."""
+    return (asked.get("arguments") or {}).get("context") in ("repl", "watch")

@@ -313,3 +313,19 @@ def test_a_crowded_client_holds_the_debuggees_streams(launched: Scene) -> None:
     assert launched.agent.held and launched.program.held
     launched.client.crowded(None, yes=False)  # type: ignore[arg-type]
     assert not launched.agent.held and not launched.program.held
+
+
+def test_a_program_that_vanishes_is_told_once(scene: Scene) -> None:
+    """The answer to what a person typed says it; nobody looks at the other answers."""
+    scene.ask("threads")
+    scene.agent_breaks()
+    texts = [str(message) for message in scene.connection.take()]
+    assert "the program is gone: it ended unexpectedly" in texts[0]
+    assert sum("output" in text for text in texts) == 1
+    scene = Scene()
+    scene.attach()
+    scene.ask("evaluate", {"expression": "os.kill(os.getpid(), 9)", "context": "repl"})
+    scene.agent_breaks()
+    texts = [str(message) for message in scene.connection.take()]
+    assert sum("the program is gone" in text for text in texts) == 1
+    assert not any("output" in text for text in texts)
