@@ -38,7 +38,8 @@ def listen(
 
     Port 0 takes a free one; without a host it is 127.0.0.1. A hub process owns the port, or, with
     `in_process`, a thread of this process. Clients of the same user on this machine need no token
-    unless one is given here; at any other address one is needed, and made and printed if none is given.
+    unless one is given, here or in the environment as REMORA_TOKEN; at any other address one is needed, and
+    made and printed if none is given.
 
     Listening again at the same address changes nothing; at another it raises RuntimeError: call `stop()`
     first. OSError if the address cannot be had. Until a client attaches nothing is slower.

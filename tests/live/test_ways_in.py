@@ -222,6 +222,35 @@ def test_an_open_port_wants_a_token(program: Write) -> None:
         assert attach_with(port, token=found[1]).get("event") == "initialized"
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0:", ""])
+@pytest.mark.parametrize("in_process", [False, True])
+def test_a_service_keeps_its_token(program: Write, host: str, in_process: bool) -> None:
+    """REMORA_TOKEN is what it says, wherever the port is; nobody prints it."""
+    secret = "s3cret-of-the-house"
+    target = program(COUNTING)
+    command = remora("--listen", f"{host}0", "app.py")
+    if in_process:
+        (target.folder / "service.py").write_text(
+            "import remora, runpy, sys\n"
+            f"where = remora.listen(({host[:-1] or '127.0.0.1'!r}, 0), in_process=True)\n"
+            "print('listening on %s:%s' % where, file=sys.stderr, flush=True)\n"
+            "runpy.run_path('app.py')\n"
+        )
+        command = [sys.executable, "service.py"]
+    debuggee = Debuggee(command, cwd=target.folder, env={"REMORA_TOKEN": secret})
+    try:
+        port = listening_port(debuggee)
+        for settings in ({}, {"token": "guess"}):
+            answer = attach_with(port, **settings)
+            assert answer["success"] is False
+            assert "token" in answer["message"] and secret not in str(answer)
+        assert attach_with(port, token=secret).get("event") == "initialized"
+        assert secret not in debuggee.stderr
+        assert ("clients need the value of REMORA_TOKEN" in debuggee.stderr) == bool(host)
+    finally:
+        debuggee.kill()
+
+
 def test_the_adapters_open_port_wants_a_token(tmp_path: Path) -> None:
     with process("adapter", "--host", "0.0.0.0", "--port", "0", cwd=tmp_path) as server:
         port = listening_port(server)

@@ -40,6 +40,7 @@ _fork_known = False
 STOP_TIMEOUT_S = 2.0
 # A hub that ends this soon could not start.
 HUB_START_S = 5.0
+TOKEN_VARIABLE = "REMORA_TOKEN"  # what a service is started with, so that its token stays the same
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -67,7 +68,15 @@ def listen(
         listeners = bind(*asked)
         try:
             real = listeners[0].getsockname()[:2]
-            if token is None and asked[0] not in LOOPBACK and not asked[0].startswith("127."):
+            is_open = asked[0] not in LOOPBACK and not asked[0].startswith("127.")
+            if token is None:
+                token = os.environ.get(TOKEN_VARIABLE) or None
+                if token is not None and is_open:
+                    _write_error(
+                        f"remora: {shown(*real)} can be reached from other machines: "
+                        f"clients need the value of {TOKEN_VARIABLE} as their token\n"
+                    )
+            if token is None and is_open:
                 token = os.urandom(16).hex()
                 _print_token(real, token)
             agent = Agent("listen", settings=settings)

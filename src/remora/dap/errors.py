@@ -111,7 +111,7 @@ UNSUPPORTED = Kind(1010, ProtocolError, "'{command}' is not supported: {reason}"
 BAD_SETTING = Kind(2001, UsageError, "the {command} setting {setting} {problem}")
 TOKEN_NEEDED = Kind(
     2002, UsageError, "this session needs a token: add \"token\" to the attach configuration (it was printed "
-    "where the program was started)"
+    "where the program was started, or is the value of REMORA_TOKEN there)"
 )  # fmt: skip
 TOKEN_WRONG = Kind(2003, UsageError, "the token is not the one of this session")
 SESSION_TAKEN = Kind(
