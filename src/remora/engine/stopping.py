@@ -306,9 +306,8 @@ class World:
             if self._pausing != ident or not self.is_stopped:
                 return
             self._pausing = None
-            stop = Stop(
-                thread_id, StopReason.PAUSE, "Paused", "The thread is inside a call that has not returned yet."
-            )
+            text = "The thread is inside a call that has not returned yet."
+            stop = Stop(thread_id, StopReason.PAUSE, "Paused", text)
             self._stops[ident] = stop
         self._listener.stopped(stop)
         if not self.parked:
