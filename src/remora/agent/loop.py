@@ -153,13 +153,16 @@ class Loop:
         A wake-up that is already under way is not sent twice.
         """
         if not self._wake_sent:
-            self._wake_sent = True
             try:
+                self._wake_sent = True
                 # A program that daemonises closes all descriptors; the number may be its own file's by now.
                 if identity(self._wake_write_fd) == self._wake_identity:
                     _write(self._wake_write_fd, b"\0")
             except OSError as error:
                 log_exception("wake-up", error)
+            except BaseException:  # a signal handler raised, and who knows whether it was sent
+                self._wake_sent = False
+                raise
 
     def stop(self) -> None:
         """Let the thread end. Descriptors it watched stay open: they are their owners'."""

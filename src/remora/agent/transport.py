@@ -159,7 +159,15 @@ class Transport:
         except BaseException:
             if lock._is_owned():  # type: ignore[attr-defined]
                 lock.release()
+            if not self._loop.is_current():
+                self._loop.soon(self._go_on)  # what is left here, nobody else would write
             raise
+
+    def _go_on(self) -> None:
+        """Write on in the place of a thread that a signal has thrown out of it. On the agent thread."""
+        self._blocked = False
+        self.drain()
+        self._watch_again()
 
     def flush(self, *, stall_s: float = FLUSH_S) -> bool:
         """Write everything, waiting for the peer as long as it goes on reading. Say whether all is out."""
