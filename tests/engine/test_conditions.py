@@ -152,7 +152,7 @@ SCOPES = """
         ("closure", "a == 1 and b == 5", 1),  # b unbound: an error, said once
         ("unbound", "i == 1 and shadowed == 'local'", 1),
         ("unbound", "shadowed == 'global'", 1),  # unbound: an error and not the global
-        ("comp", "len(xs) == 2", 1),
+        ("comp", "len(xs) == 2", 3),  # where it begins, and at each element
     ],
 )
 def test_conditions_see_what_the_line_sees(debug: Any, marker: str, condition: str, stops: int) -> None:

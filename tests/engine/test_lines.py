@@ -234,3 +234,41 @@ def test_live_functions_are_used_when_there_is_no_pyc(debug: Any) -> None:
         program.finish()
     finally:
         del sys.modules[module.__name__]
+
+
+def test_code_in_the_head_of_a_definition_does_not_hide_its_body(debug: Any) -> None:
+    program = debug.program("""
+        def decorated(*a):
+            return lambda f: f
+
+        @decorated(lambda: 1,
+                   lambda: 2)
+        def f(
+            x=1,
+            key=lambda x: x,  # @lambda
+        ):
+            y = 1  # @f
+            return key(y)
+
+        class K(*(object for _ in range(1)),
+                metaclass=(lambda *a: type(*a))):
+            a = 1  # @class
+
+        def g[T: (int,
+                  str), U: (int, str)](x: T) -> T:
+            return x  # @generic
+
+        f()
+        g(1)
+    """)
+    made = program.breakpoints("lambda", "f", "class", "generic")
+    assert [(item.line, item.message) for item in made] == [
+        (program.line(name), None) for name in ("lambda", "f", "class", "generic")
+    ]
+    program.start()
+    seen: set[str] = set()
+    while seen != {"lambda", "f", "class", "generic"}:
+        seen.add(debug.at(debug.stopped()))
+        debug.engine.resume()
+    debug.engine.set_breakpoints(str(program.path), [])
+    program.finish()

@@ -614,3 +614,19 @@ def test_a_step_never_ends_on_an_instruction_without_a_line(debug: Any) -> None:
     )
     assert walk(debug, stop, OVER, OVER) == ["except", "end"]
     end(debug, program)
+
+
+def test_step_in_enters_what_every_round_of_a_generator_expression_calls(debug: Any) -> None:
+    program, stop = begin(
+        debug,
+        """
+        def f(x):
+            return x  # @f
+
+        r = sum(f(x) for x in range(2))  # @start
+        done = 1  # @done
+    """,
+    )
+    places = ["start", "f", "start", "f", "start", "start", "done"]
+    assert walk(debug, stop, *[IN] * len(places)) == places
+    end(debug, program)

@@ -23,7 +23,7 @@ from . import monitoring
 from .breakpoints import Breakpoint
 from .expressions import describe
 from .files import OWN_DIRECTORY, File, Paths
-from .lines import Statements, line_of_start, lines_of
+from .lines import Statements, lines_of, lines_of_start
 from .monitoring import DISABLE, INSTRUCTION, LINE, PY_RESUME, PY_START
 from .silent import has_silent_places
 from .usercode import UserCode
@@ -364,7 +364,7 @@ class Armoury:
                     self._keep_start(code, False)
                 return
             self.armed[key] = new
-            self._keep_start(code, line_of_start(code) in new)
+            self._keep_start(code, not lines_of_start(code).isdisjoint(new))
             if old is not None and new.keys() <= old.keys() and key not in self._tripwires:
                 return  # what it has suffices; lines that are not wanted any more disable themselves
             if not is_running and not code.co_flags & _RESUMABLE and has_silent_places(code):

@@ -3,8 +3,8 @@
 Facts about LINE events (Python/instrumentation.c): none before the first RESUME of a code object, and RESUME
 itself has none, so the `def` line belongs to the code around the function and not to the function.
 
-A file of 20,000 lines is asked about a handful of them: a code object's lines are read only when a wish falls
-between its first line and that of its next sibling.
+A file of 20,000 lines is asked about a handful of them: a code object's lines are read only when it begins not
+far before a wish.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ RESUME = _probe.co_code[0]
 RESUME_SIZE: int = next(iter(_probe.co_lines()))[1]  # bytes, with its inline cache (3.15 has one)
 
 _NEWLOCALS = 0x2
+MAX_HEAD = 8  # definitions looked at before a line; more than one, for bounds of type parameters count too
+_LOSES_FIRST_LINE = sys.version_info >= (3, 13)
 # BEFORE_ASYNC_WITH and BEFORE_WITH of 3.12. There, what leaves a `with` block spans all of it, as these do.
 _BEFORE_WITH = (52, 53) if sys.version_info < (3, 13) else ()
 
@@ -46,14 +48,21 @@ def runs(code: CodeType) -> list[tuple[int, int]]:
     return [(max(start, traceable), line) for start, end, line in code.co_lines() if line and end > traceable]
 
 
-def line_of_start(code: CodeType) -> int | None:
-    """The line on which the body begins, if that is the line of the RESUME before it (`lambda: x`)."""
-    found = runs(code)
-    if not found:
-        return None
-    start, line = found[0]
-    before = next((at for low, high, at in code.co_lines() if low <= start - RESUME_SIZE < high), None)
-    return line if before == line else None
+def lines_of_start(code: CodeType) -> set[int]:
+    """The lines that begin right after a RESUME at which the code starts, on its line (`lambda: x`).
+
+    For those CPython loses LINE events from 3.13 on (`FollowerEvents.keep_start`); before, none are named.
+    There is one such RESUME; generator expressions of 3.15 have two, the second where they are first asked.
+    """
+    found: set[int] = set()
+    if not _LOSES_FIRST_LINE:
+        return found
+    raw = code.co_code
+    lines = [(start, end, line) for start, end, line in code.co_lines() if line]
+    for offset in range(0, len(raw) - RESUME_SIZE, 2):
+        if raw[offset] == RESUME and not raw[offset + 1] & 3:  # 1 to 3: after a yield or an await
+            found |= {line for start, end, line in lines if start <= offset and offset + RESUME_SIZE < end}
+    return found
 
 
 def lines_of(code: CodeType) -> set[int]:
@@ -190,19 +199,22 @@ class Unit:
         return self._extent
 
     def children_at(self, line: int) -> list[Unit]:
+        """Those whose extent holds `line`, in the order of their first lines.
+
+        Definitions follow one another, so it is the last one that begins at or before `line`; but what stands
+        in its head (`def f(key=lambda x: x):`, the bound of a type parameter) begins later and ends earlier.
+        """
         children = self.children
-        stop = bisect_right(children, line, key=_first)
-        if not stop:
-            return []
-        # Those that begin on the latest first line at or before `line`, and those just before them, which may
-        # end on the line the next one begins on.
-        latest = children[stop - 1].first
-        start = bisect_left(children, latest, key=_first)
-        found = [child for child in children[start:stop] if line <= child.extent]
-        if start and line == latest:
-            before = children[start - 1]
-            if line <= before.extent:
-                found.append(before)
+        found = []
+        definitions = 0
+        for index in range(bisect_right(children, line, key=_first) - 1, -1, -1):
+            child = children[index]
+            if line <= child.extent:
+                found.append(child)
+            definitions += not child.code.co_name.startswith("<")
+            if definitions >= MAX_HEAD:
+                break
+        found.reverse()
         return found
 
 

@@ -119,7 +119,7 @@ class Stepping:
     def attach(self, tool: Tool) -> None:
         self._tool = tool
         tool.on(PY_START, self._on_start)
-        tool.on(PY_RESUME, self._on_start)
+        tool.on(PY_RESUME, self._on_resume)
         tool.on(PY_THROW, self._on_throw)
         tool.on(LINE, self._on_line)
         tool.on(INSTRUCTION, self._on_instruction)
@@ -229,32 +229,38 @@ class Stepping:
 
     # callbacks of the follower
 
-    def _on_start(self, code: CodeType, offset: int) -> Any:
+    def _on_start(self, code: CodeType, offset: int, is_resumed: bool = False) -> Any:
         door = self.doors.get(id(code))
         if door is not None:
-            door[1](_getframe(2))
+            door[1](_getframe(2 + is_resumed))
         world = self._world
         if world.is_stopped:
             if self._is_own(code):
                 return DISABLE if door is None else None
-            world.halt_here(_getframe(2), at_line=False)
+            world.halt_here(_getframe(2 + is_resumed), at_line=False)
             return None
         if not self._watching:
             return None
         if not self._is_interesting(code):
             # Switched off for good: a step never enters it, and other threads need not pay for it.
             return DISABLE if door is None and not self._events.is_kept(code) else None
-        self._step_into(_getframe(2))
+        self._step_into(_getframe(2 + is_resumed), is_resumed)
         return None
 
-    def _step_into(self, frame: FrameType) -> None:
+    def _on_resume(self, code: CodeType, offset: int) -> Any:
+        return self._on_start(code, offset, True)
+
+    def _step_into(self, frame: FrameType, is_resumed: bool) -> None:
         step = self._watching.get(_get_ident())
         if step is None or frame is step.frame:
             return  # another thread's; or the coroutine it is in goes on
         with self._world.lock:
             if not step.is_watching:
                 return
-            self._unwatch(step)
+            if not is_resumed or step.kind is not StepKind.IN:
+                self._unwatch(step)
+            # Else the line it goes on in the middle of may call what is to be entered, and a generator
+            # expression on one line has no other.
             self._unfollow(step)
             step.line = None
             step.is_fresh = False
@@ -266,7 +272,7 @@ class Stepping:
     def _on_throw(self, code: CodeType, offset: int, exception: BaseException) -> None:
         # A step into throw() or close() of a generator. CPython allows no DISABLE for this event.
         if self._watching and not self._world.is_stopped and self._is_interesting(code):
-            self._step_into(_getframe(2))
+            self._step_into(_getframe(2), True)
 
     def _on_line(self, code: CodeType, line: int) -> Any:
         frame = _getframe(2)
