@@ -567,3 +567,32 @@ def test_the_element_of_a_comprehension_and_the_end_of_a_with_block_are_visits(d
     debug.engine.resume()
     program.finish()
     debug.no_more_stops()
+
+
+def test_each_branch_of_a_return_over_lines_is_a_visit_of_its_first_line(debug: Any) -> None:
+    program = debug.program("""
+        def choose(c, x, y):
+            return (x  # @return
+                    if c
+                    else y)
+
+        def constant(c, y):
+            return ("one"  # @constant
+                    if c
+                    else y)
+
+        def call(a, b):
+            return max(a,  # @call
+                       b)
+
+        choose(1, 2, 3), choose(0, 2, 3), constant(1, 2), constant(0, 2), call(1, 2)
+    """)
+    program.breakpoints("return", "constant", "call")
+    program.start()
+    seen = []
+    while "call" not in seen:
+        seen.append(debug.at(debug.stopped()))
+        debug.engine.resume()
+    program.finish()
+    debug.no_more_stops()
+    assert seen == ["return"] * 2 + ["constant"] * 2 + ["call"]

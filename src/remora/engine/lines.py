@@ -3,8 +3,8 @@
 Facts about LINE events (Python/instrumentation.c): none before the first RESUME of a code object, and RESUME
 itself has none, so the `def` line belongs to the code around the function and not to the function.
 
-A file of 20,000 lines is asked about a handful of them: a code object's lines are read only when it begins not
-far before a wish.
+A file of 20,000 lines is asked about a handful of them: a code object's lines are read only when it begins
+not far before a wish.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ _probe: CodeType = compile("def f():\n pass", "", "exec").co_consts[0]
 RESUME = _probe.co_code[0]
 RESUME_SIZE: int = next(iter(_probe.co_lines()))[1]  # bytes, with its inline cache (3.15 has one)
 
+# Both ways to return: 3.12 and 3.13 have an opcode of its own for a constant.
+_RETURNS = frozenset(compile(text, "", "eval").co_code[-2] for text in ("a", "1"))
 _NEWLOCALS = 0x2
 MAX_HEAD = 8  # definitions looked at before a line; more than one, for bounds of type parameters count too
 _LOSES_FIRST_LINE = sys.version_info >= (3, 13)
@@ -108,6 +110,8 @@ class Statements:
         found = self._runs
         result = set()
         for before, here in pairwise(places):
+            if self._returns(before):
+                continue  # the other branch of `return a if c else b` over lines: it has not been there
             between = [at for _, at in found[before + 1 : here]]
             if not between:
                 continue
@@ -117,6 +121,11 @@ class Statements:
             ):
                 result.add(found[here][0])
         return frozenset(result)
+
+    def _returns(self, run: int) -> bool:
+        start = self._runs[run][0]
+        end = next((high for low, high, _ in self._code.co_lines() if low <= start < high), start)
+        return self._code.co_code[end - 2] in _RETURNS
 
     def _end(self, offset: int) -> int:
         """The last line that the instruction at `offset` spans; 0 if it leaves a `with` block.
