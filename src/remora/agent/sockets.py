@@ -8,6 +8,8 @@ from __future__ import annotations
 import _socket
 import errno
 import os
+from time import monotonic as _monotonic
+from time import sleep as _sleep  # a program may replace time.sleep
 
 from remora.agent.log import log
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from remora.dap.hello import Address
 
 BACKLOG = 64
+# The hub of a program that has just ended still has to notice; it takes the port along (0.1 s under load).
+PORT_PATIENCE_S = 1.0
 CONNECT_TIMEOUT_S = 10.0
 
 
@@ -43,7 +47,7 @@ def bind(host: str, port: int) -> list[_socket.socket]:
     """Bind and listen; on both loopback addresses where the host is loopback. OSError names the address."""
     try:
         family, where = _resolve("127.0.0.1" if host == "localhost" else host, port)
-        first = _bind_one(family, where)
+        first = _bind_patiently(family, where)
     except OSError as error:
         hint = "; another program, or an earlier run of this one, has that port"
         reason = error.strerror or str(error)
@@ -70,6 +74,17 @@ def _resolve(host: str, port: int) -> tuple[int, Any]:
     except UnicodeError as error:
         raise OSError(errno.EINVAL, f"no name of a host ({error})") from None
     return family, where
+
+
+def _bind_patiently(family: int, where: Any) -> _socket.socket:
+    deadline = _monotonic() + PORT_PATIENCE_S
+    while True:
+        try:
+            return _bind_one(family, where)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or _monotonic() > deadline:
+                raise
+        _sleep(0.02)
 
 
 def _bind_one(family: int, where: Any) -> _socket.socket:
