@@ -596,3 +596,29 @@ def test_each_branch_of_a_return_over_lines_is_a_visit_of_its_first_line(debug: 
     program.finish()
     debug.no_more_stops()
     assert seen == ["return"] * 2 + ["constant"] * 2 + ["call"]
+
+
+def test_the_lines_of_a_generator_expression_are_not_the_head_of_a_definition(debug: Any) -> None:
+    program = debug.program("""
+        def f():
+            return sum(
+                sum(x * y  # @element
+                    for y in range(1))
+                for x in range(3)
+            )
+
+        f()
+    """)
+    program.breakpoints("element")
+    program.start()
+    seen = []
+    while seen.count(2) < 3:
+        stop = debug.stop_at("element")
+        frame = debug.engine.stack(stop.thread_id)[0][0].frame
+        seen.append(frame.f_code.co_qualname.count("genexpr"))
+        if seen.count(2) == 3:
+            program.breakpoints()
+        debug.engine.resume()
+    program.finish()
+    debug.no_more_stops()
+    assert seen.count(1) >= 2, "in the outer one, too, as often as it goes round"

@@ -150,7 +150,9 @@ class Statements:
         if heads is None:
             kind = type(self._code)
             heads = self._heads = sorted(
-                _head(const) for const in self._code.co_consts if type(const) is kind
+                _head(const)
+                for const in self._code.co_consts
+                if type(const) is kind and (not const.co_name.startswith("<") or is_hidden(const))
             )
         index = bisect_right(heads, (first, last + 1 << 30))
         return any(head[0] <= first and last <= head[1] for head in heads[max(0, index - 3) : index])
