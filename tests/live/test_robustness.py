@@ -40,7 +40,9 @@ print("up", flush=True)
 while not Path("stop").exists():
     n = work(n)                 # @loop
     time.sleep(0.005)
-tools = [sys.monitoring.get_tool(i) for i in range(6)]
+end = time.monotonic() + 5      # who has lost its hub hears of it on a thread of its own
+while any(tools := [sys.monitoring.get_tool(i) for i in range(6)]) and time.monotonic() < end:
+    time.sleep(0.005)
 print("left", [t for t in tools if t], sys.monitoring.get_events(0) if tools[0] else 0)
 """
 

@@ -350,10 +350,15 @@ def test_a_hub_does_not_wake_up_for_nothing(program: Write) -> None:
             for entry in Path("/proc").iterdir()
             if entry.name.isdigit() and b"hub/boot.py" in _read(entry / "cmdline") and _listens(entry, port)
         )
-        before = _switches(hub)
-        with pytest.raises(Exception, match="nothing for"):
-            debugging.wire.receive(timeout_s=1.5)
-        assert _switches(hub) == before
+        # It may still be on its way back to waiting; once there it stays.
+        for _ in range(5):
+            before = _switches(hub)
+            with pytest.raises(Exception, match="nothing for"):
+                debugging.wire.receive(timeout_s=1.5)
+            if _switches(hub) == before:
+                break
+        else:
+            pytest.fail("the hub wakes up though nobody says anything")
         debugging.disconnect()
 
 

@@ -30,12 +30,11 @@ import sys
 
 from remora.engine.jobs import Interrupted
 from remora.engine.mangling import mangle
-from remora.values import awaiting, syntax
+from remora.values import syntax
 from remora.values.answers import EvaluationFailed
 from remora.values.names import Names, builtins_of
 from remora.values.static import CELL, FUNCTION, MISSING, exception_field, is_class, mro, namespace
 from remora.values.text import one_line
-from remora.values.tracebacks import is_ours, stack_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,6 +71,8 @@ def run(source: str, names: Names | None, extra: Mapping[str, object]) -> Any:
 
 def _failure(error: BaseException, source: str, handled: BaseException | None) -> EvaluationFailed:
     """Turn what the source raised into the answer; remora's own frames are cut off its traceback."""
+    from remora.values.tracebacks import is_ours, stack_text  # late: for errors only
+
     traceback = exception_field(error, "__traceback__")
     while traceback is not None and is_ours(traceback.tb_frame):
         traceback = traceback.tb_next
@@ -168,6 +169,8 @@ class _Run:
         try:
             result = function()
             if is_async:
+                from remora.values import awaiting  # late: few ever await
+
                 result = awaiting.run(result)
         finally:
             if not had_builtins:
