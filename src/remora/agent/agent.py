@@ -7,7 +7,8 @@
   by all: a reader takes it into a local name once.
 
 Engine, values and handlers are loaded when the first client comes, so that a process that only listens stays
-small. Where `run` runs the program they are loaded before: later, a file of the program could be in the way.
+small. What they need of the standard library is imported before (`prepare`): later, a file of the program
+could be in the way.
 """
 
 from __future__ import annotations
