@@ -70,12 +70,7 @@ def _describe(session: Session, thread_id: int, variable: Variable) -> dict[str,
         body["evaluateName"] = variable.evaluate_name
     if variable.location:
         body["valueLocationReference"] = variable.location
-    if variable.handle:
-        session.thread_of[variable.handle] = thread_id
-        if variable.named_count:
-            body["namedVariables"] = variable.named_count
-        if variable.indexed_count:
-            body["indexedVariables"] = variable.indexed_count
+    _can_be_opened(session, thread_id, variable, body)
     hint: dict[str, Any] = {}
     if variable.kind != "data":
         hint["kind"] = variable.kind
@@ -97,13 +92,18 @@ def describe_result(session: Session, thread_id: int, result: Result, name: str)
         body["valueLocationReference"] = result.location
     if result.type_name:
         body["type"] = result.type_name
-    if result.handle:
-        session.thread_of[result.handle] = thread_id
-        if result.named_count:
-            body["namedVariables"] = result.named_count
-        if result.indexed_count:
-            body["indexedVariables"] = result.indexed_count
+    _can_be_opened(session, thread_id, result, body)
     return body
+
+
+def _can_be_opened(session: Session, thread_id: int, value: Variable | Result, body: dict[str, Any]) -> None:
+    """Say in `body` how many children there are, and remember on which thread they are to be looked at."""
+    if value.handle:
+        session.thread_of[value.handle] = thread_id
+        if value.named_count:
+            body["namedVariables"] = value.named_count
+        if value.indexed_count:
+            body["indexedVariables"] = value.indexed_count
 
 
 def set_variable(session: Session, request: Request) -> Pending:
