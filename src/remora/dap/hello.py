@@ -1,11 +1,12 @@
-"""How agent and hub find each other: the first event, and the two environment variables.
+"""How agent and hub find each other: the first event, and the environment variables.
 
 Both sides import this module, so that neither can drift. Values only: who opens which socket is theirs.
-Secrets travel in these variables, never in argv, and whoever reads a variable removes it from the
+Secrets travel in these variables, never in argv. Whoever reads REMORA_SESSION or REMORA_HUB removes it from the
 environment at once, so that the program's own children do not inherit it.
 
 * `REMORA_SESSION` (JSON, `SessionStart`): the hub starts a debuggee as `python <package>/agent/boot.py`
   with this in its environment. The agent dials `address`, says hello, and runs `run`.
+* `REMORA_FAMILY` (JSON, `Family`): stays in the environment, for every descendant; see docs/design/processes.md.
 * `REMORA_HUB` (JSON, `HubStart`): `remora.listen()` starts a hub as `python -I -S <package>/hub/boot.py`
   with this in its environment and the descriptors it names inherited.
 * The first message of an agent on any connection is the event `remoraHello` (`Hello`); whatever else
@@ -45,6 +46,20 @@ if TYPE_CHECKING:
         capturesOutput: NotRequired[bool]
         # Name of a file for the agent's own log.
         log: NotRequired[str]
+        # What its children inherit; absent: they are not debugged.
+        family: NotRequired[Family]
+
+    class Family(TypedDict):
+        """Content of `REMORA_FAMILY`: how a descendant finds the hub."""
+
+        address: Address
+        secret: str
+        # Nearest debugged ancestor: the process that has put this there.
+        parent: int
+        # Device and inode of the pipes the hub reads: what goes there is not mirrored.
+        captured: NotRequired[list[list[int]]]
+        # Name of a file for the agents' own log.
+        log: NotRequired[str]
 
     class HubStart(TypedDict):
         """Content of `REMORA_HUB`. The descriptors are inherited; sockets listen or are connected already."""
@@ -56,6 +71,9 @@ if TYPE_CHECKING:
         # What clients must show; None: loopback clients of the same user need none.
         token: str | None
         log: NotRequired[str | None]
+        # Descriptor of the listening Unix socket of the family, and the secret of its members.
+        family: NotRequired[int]
+        familySecret: NotRequired[str]
 
     class Hello(TypedDict):
         """Body of the agent's first event."""
@@ -66,17 +84,32 @@ if TYPE_CHECKING:
         executable: str
         argv: list[str]
         version: str
-        startMethod: Literal["listen", "connect", "launch"]
+        startMethod: Literal["listen", "connect", "launch", "child", "attach"]
         # True when the program waits (wait_for_client, launch) and runs no line of its own yet.
         waiting: bool
         # Where it was started: what a relative remoteRoot means.
         cwd: NotRequired[str]
+        # Of a child: its nearest debugged ancestor; its own id after an exec.
+        parent: NotRequired[int]
 
 
 HELLO = "remoraHello"
+# Hub to a held child: nobody attaches now, run on.
+GO = "remoraGo"
 SESSION_VARIABLE = "REMORA_SESSION"
 HUB_VARIABLE = "REMORA_HUB"
+FAMILY_VARIABLE = "REMORA_FAMILY"
 
 # Paths of the two entries, relative to the folder of the package `remora`.
 AGENT_ENTRY = ("agent", "boot.py")
 HUB_ENTRY = ("hub", "boot.py")
+# The folder that PYTHONPATH of a child begins with.
+INHERIT_FOLDER = ("agent", "inherit")
+
+
+def family_name(uid: int, pid: int) -> str:
+    """Return the beginning of the abstract Unix socket name of the family whose root is `pid`.
+
+    A random end follows, since an id may come again; who looks for it reads /proc/net/unix.
+    """
+    return f"\0remora-{uid}-{pid}-"
