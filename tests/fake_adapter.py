@@ -1,5 +1,7 @@
 """A small DAP adapter of ours, for tests of clients: it "runs" a toy program line by line.
 
+`bear` makes a child: a fake adapter that waits on a port of its own and is announced as a hub announces one.
+
 The toy program is a text whose lines run one after the other, in a function `work` that `<module>`
 called; `evaluate` really evaluates, in `names`. Everything the client sends is in `requests`.
 A test changes an answer with `adapter.answers["evaluate"] = function` and says things of its own with `emit`.
@@ -34,6 +36,7 @@ class FakeAdapter:
         names: Body | None = None,
         capabilities: Body | None = None,
         busy: bool = False,
+        listens: bool = False,
     ) -> None:
         self.path, self.lines, self.exit_code, self.busy = path, lines, exit_code, busy
         self.prints = dict(prints or {})
@@ -63,7 +66,10 @@ class FakeAdapter:
         self._changed = threading.Condition()
         self._seq = 0
         self._sending = threading.Lock()
-        self._ours, self.socket = socket.socketpair()
+        self.children: list[FakeAdapter] = []
+        self._listener = socket.create_server(("127.0.0.1", 0)) if listens else None
+        if self._listener is None:
+            self._ours, self.socket = socket.socketpair()
         self._thread = threading.Thread(target=self._serve, name="fake-adapter", daemon=True)
         self._thread.start()
 
@@ -75,10 +81,44 @@ class FakeAdapter:
         assert self.problems == []
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._ours.shutdown(socket.SHUT_RDWR)
-        self._ours.close()
+        for child in self.children:
+            child.close()
+            self.problems += child.problems
+        if self._listener is not None:
+            # One that was not connected to sits in accept().
+            with contextlib.suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+        if hasattr(self, "_ours"):
+            with contextlib.suppress(OSError):
+                self._ours.shutdown(socket.SHUT_RDWR)
+            self._ours.close()
         self._thread.join(10)
+
+    # Children
+
+    @property
+    def port(self) -> int:
+        assert self._listener is not None
+        port: int = self._listener.getsockname()[1]
+        return port
+
+    def bear(self, pid: int, *, by_event: bool = False, **settings: Any) -> FakeAdapter:
+        """Announce a child, which runs the same toy program; `settings` are those of its fake adapter."""
+        child = FakeAdapter(**{"path": self.path, "lines": self.lines, **settings}, listens=True)
+        self.children.append(child)
+        configuration = {
+            "type": "remora",
+            "request": "attach",
+            "name": f"child {pid}",
+            "connect": {"host": "127.0.0.1", "port": child.port},
+            "subProcessId": pid,
+        }
+        if by_event:
+            self.emit("debugpyAttach", configuration)
+        else:
+            self.ask("startDebugging", {"request": "attach", "configuration": configuration})
+        return child
 
     # What a test looks at
 
@@ -117,12 +157,19 @@ class FakeAdapter:
         with self._sending, contextlib.suppress(OSError):
             self._seq += 1
             message = make(self._seq)
-            self.problems += check_message(message)
+            if message.get("event") != "debugpyAttach":  # debugpy's own, in no specification
+                self.problems += check_message(message)
             self._ours.sendall(encode(message))
 
     # The adapter
 
     def _serve(self) -> None:
+        if self._listener is not None:
+            try:
+                self._ours, _ = self._listener.accept()
+            except OSError:
+                return
+            self._listener.close()
         decoder = Decoder()
         while True:
             try:

@@ -3,16 +3,20 @@ look, step, evaluate, end.
 
 A thin layer: every call is one or two requests, and `client` is there for the rest. Frame ids and
 variable references are valid until the program goes on, as in DAP. Not thread-safe by itself: one
-thread drives a session; `client` may be used from any.
+thread drives a session; `client` may be used from any, and so may `copy_stops` about a parent.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 from remora.client.client import DEFAULT_TIMEOUT_S, Body, Client, Pending
+
+if TYPE_CHECKING:
+    from remora.client.family import Family
 
 CLIENT_FEATURES: Body = {
     "clientID": "remora",
@@ -51,20 +55,44 @@ class DebugSession:
         *,
         features: Mapping[str, Any] | None = None,
         timeout_s: float = DEFAULT_TIMEOUT_S,
+        family: Family | None = None,
+        parent: DebugSession | None = None,
+        configuration: Body | None = None,
     ) -> None:
-        """Take a client that nothing was sent through yet; `features` go into `initialize`."""
+        """Take a client that nothing was sent through yet; `features` go into `initialize`.
+
+        With a `family` it follows the program's children: they are in `children` as sessions of their own.
+        `parent` and `configuration` (what the parent's adapter said) are those of a child.
+        """
         self.client = client
         self.timeout_s = timeout_s
+        self.family = family
+        self.parent = parent
+        self.configuration: Body = configuration or {}
+        self.features: Body = dict(features or {})
         self.capabilities: Body = {}
         self.thread_id = 0  # the thread of the last stop: what the moves are about, unless told otherwise
         self.is_stopped = False
-        self._features = {**CLIENT_FEATURES, **(features or {})}
         self._start: Pending | None = None
+        self.is_configured = False
+        # What stops the program, for children. Guarded: they copy it on threads of their own.
+        self._stops_lock = threading.Lock()
+        self._breakpoints: dict[str, list[Body]] = {}
+        self._function_breakpoints: list[Body] | None = None
+        self._exception_filters: Body | None = None
+        if family is not None:
+            family.adopt(self)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; of the first session of a family all connections."""
+        if self.family is not None and self.parent is None:
+            self.family.close()
         self.client.close()
 
     def ask(self, command: str, arguments: Mapping[str, Any] | None = None) -> Body:
@@ -75,7 +103,8 @@ class DebugSession:
 
     def initialize(self) -> Body:
         """Introduce ourselves; return (and keep) what the other side can do."""
-        self.capabilities = self.ask("initialize", self._features)
+        follows: Body = {} if self.family is None else {"supportsStartDebuggingRequest": True}
+        self.capabilities = self.ask("initialize", {**CLIENT_FEATURES, **follows, **self.features})
         return self.capabilities
 
     def begin(self, command: str, arguments: Mapping[str, Any]) -> None:
@@ -90,6 +119,7 @@ class DebugSession:
 
     def configuration_done(self) -> Body:
         """Say that all breakpoints are set, and return the body of the answer to `launch` or `attach`."""
+        self.is_configured = True
         self.ask("configurationDone")
         assert self._start is not None
         return self._start.result(self.timeout_s)
@@ -142,6 +172,45 @@ class DebugSession:
         codes = [body.get("exitCode") for body in self.client.seen("exited")]
         return codes[-1] if codes else None
 
+    # Children
+
+    @property
+    def process_id(self) -> int:
+        """The program's process id; 0 if the adapter has not told it."""
+        told = [body.get("systemProcessId") for body in self.client.seen("process")]
+        return int((told and told[-1]) or self.configuration.get("subProcessId") or 0)
+
+    @property
+    def children(self) -> list[DebugSession]:
+        """The sessions of this program's own children so far, in the order they came."""
+        sessions = self.family.sessions if self.family is not None else []
+        return [each for each in sessions if each.parent is self]
+
+    def wait_child(
+        self,
+        *,
+        where: Callable[[DebugSession], bool] | None = None,
+        timeout_s: float | None = None,
+    ) -> DebugSession:
+        """Return the next child of this program, attached to and configured; each once. TimedOut."""
+        if self.family is None:
+            raise ValueError("this session does not follow children; give it a family")
+        timeout_s = self.timeout_s if timeout_s is None else timeout_s
+        return self.family.wait_child(self, where=where, timeout_s=timeout_s)
+
+    def copy_stops(self, other: DebugSession) -> None:
+        """Set the breakpoints and exception filters that were set in another session."""
+        with other._stops_lock:
+            breakpoints = {path: list(wishes) for path, wishes in other._breakpoints.items()}
+            functions, filters = other._function_breakpoints, other._exception_filters
+        for path, wishes in breakpoints.items():
+            if wishes:
+                self.set_breakpoints(path, wishes)
+        if functions:
+            self.set_function_breakpoints(functions)
+        if filters is not None:
+            self._set_filters(filters)
+
     # Breakpoints
 
     def set_breakpoints(
@@ -149,12 +218,16 @@ class DebugSession:
     ) -> list[Body]:
         """Replace a file's breakpoints by lines or DAP `SourceBreakpoint`s; return what became of them."""
         breakpoints = [{"line": wish} if isinstance(wish, int) else dict(wish) for wish in wishes]
+        with self._stops_lock:
+            self._breakpoints[os.fspath(path)] = breakpoints
         body = self.ask("setBreakpoints", {"source": {"path": os.fspath(path)}, "breakpoints": breakpoints})
         return list(body.get("breakpoints") or [])
 
     def set_function_breakpoints(self, wishes: Iterable[str | Mapping[str, Any]]) -> list[Body]:
         """Replace all function breakpoints by names or DAP `FunctionBreakpoint`s."""
         breakpoints = [{"name": wish} if isinstance(wish, str) else dict(wish) for wish in wishes]
+        with self._stops_lock:
+            self._function_breakpoints = breakpoints
         body = self.ask("setFunctionBreakpoints", {"breakpoints": breakpoints})
         return list(body.get("breakpoints") or [])
 
@@ -165,6 +238,11 @@ class DebugSession:
         arguments: Body = {"filters": names}
         if options:
             arguments["filterOptions"] = options
+        self._set_filters(arguments)
+
+    def _set_filters(self, arguments: Body) -> None:
+        with self._stops_lock:
+            self._exception_filters = arguments
         self.ask("setExceptionBreakpoints", arguments)
 
     # Going on
