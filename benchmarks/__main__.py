@@ -35,6 +35,8 @@ ORDER = [
     "paging",
     "pausing",
     "starting",
+    "attach_by_id",
+    "children",
     "footprint",
     "logpoints",
 ]

@@ -90,10 +90,11 @@ class Session:
         self.lines = marker_lines(program) if program.suffix == ".py" else {}
         self._start_seq = 0
 
-    def begin(self, command: str, arguments: Mapping[str, object]) -> None:
-        self.wire.request(
-            "initialize", {"adapterID": "x", "pathFormat": "path", "supportsVariablePaging": True}
-        )
+    def begin(
+        self, command: str, arguments: Mapping[str, object], features: Mapping[str, object] | None = None
+    ) -> None:
+        introduction = {"adapterID": "x", "pathFormat": "path", "supportsVariablePaging": True}
+        self.wire.request("initialize", introduction | dict(features or {}))
         self._start_seq = self.wire.send(command, dict(arguments))
         self.wire.event("initialized")
 
@@ -135,16 +136,23 @@ class Session:
 
 @contextlib.contextmanager
 def session(
-    contender: Contender, program: Path, *args: str, env: Mapping[str, str] | None = None
+    contender: Contender,
+    program: Path,
+    *args: str,
+    env: Mapping[str, str] | None = None,
+    features: Mapping[str, object] | None = None,
 ) -> Iterator[Session]:
-    """Start `program` under --listen --wait-for-client and attach, up to the `initialized` event."""
+    """Start `program` under --listen --wait-for-client and attach, up to the `initialized` event.
+
+    `features` is what the client announces beyond the usual.
+    """
     port = free_port()
     process = listening(contender, port, program, *args, env=env)
     wire = None
     try:
         wire = Wire.connect("127.0.0.1", port)
         made = Session(wire, process, program)
-        made.begin("attach", {"justMyCode": True})
+        made.begin("attach", {"justMyCode": True}, features)
         yield made
     finally:
         if wire is not None:
