@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -39,6 +40,12 @@ class Recorder:
 
     def logged(self, breakpoint: Breakpoint, text: str, frame_line: int) -> None:
         self.logs.append((breakpoint.id, text, frame_line))
+
+    def captured(self, breakpoint: Breakpoint, frame: FrameType) -> None:
+        self.all.append(("captured", (breakpoint.id, frame.f_lineno, dict(frame.f_locals))))
+
+    def throttled(self, breakpoint: Breakpoint) -> None:
+        self.all.append(("throttled", breakpoint))
 
     def thread_started(self, thread: ThreadInfo) -> None:
         self.all.append(("thread_started", (thread.id, thread.name)))

@@ -198,12 +198,15 @@ _IN_RESPONSES: dict[str, tuple[str, ...]] = {
     "modules": ("modules", "*"),
     "disassemble": ("instructions", "*", "location"),
     "locations": ("source",),
+    "remoraStacks": ("stacks", "*", "frames", "*", "source"),
 }
 _IN_EVENTS: dict[str, tuple[str, ...]] = {
     "output": ("source",),
     "breakpoint": ("breakpoint", "source"),
     "loadedSource": ("source",),
     "module": ("module",),
+    "remoraLog": ("source",),
+    "remoraSnapshot": ("frames", "*", "source"),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .breakpoints import Breakpoint, BreakpointState, Wish
+from .breakpoints import Breakpoint, BreakpointState, Mode, Wish
 from .engine import Engine
 from .exceptions import ExceptionFilter
 from .jobs import Interrupted, Job
@@ -19,6 +19,7 @@ __all__ = [
     "Interrupted",
     "Job",
     "Listener",
+    "Mode",
     "Rule",
     "StackEntry",
     "StepKind",

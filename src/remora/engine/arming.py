@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import _thread
 import sys
+import time
 
 from . import monitoring
 from .breakpoints import Breakpoint
@@ -25,6 +26,7 @@ from .expressions import describe
 from .files import OWN_DIRECTORY, File, Paths
 from .lines import Statements, lines_of, lines_of_start
 from .monitoring import DISABLE, INSTRUCTION, LINE, PY_RESUME, PY_START
+from .quota import SILENT, TAKEN
 from .silent import has_silent_places
 from .usercode import UserCode
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from .monitoring import Tool
 
 _getframe = sys._getframe
+_now = time.monotonic  # programs patch it in tests
 MAX_NAMES = 10_000  # file names remembered before those of generated code are dropped: some 3 MB
 _RESUMABLE = 0x20 | 0x80 | 0x100 | 0x200  # generators, coroutines, asynchronous generators
 
@@ -98,6 +101,8 @@ class Armoury:
         self.met: Callable[[CodeType], None] | None = None  # told each code object met, for special places
         self.fired: Callable[[FrameType, list[Breakpoint], str | None, bool], None] = _nothing
         self.logged: Callable[[Breakpoint, str, int], None] = lambda breakpoint, text, line: None
+        self.captured: Callable[[Breakpoint, FrameType], None] = lambda breakpoint, frame: None
+        self.throttled: Callable[[Breakpoint], None] = lambda breakpoint: None
         self.broke: Callable[[Breakpoint], None] = lambda breakpoint: None
         self.may_stop: Callable[[], bool] = lambda: True
 
@@ -257,38 +262,66 @@ class Armoury:
 
     def _visit(
         self, binding: Binding, frame: FrameType, *, tested: bool = False, at_line: bool = True
-    ) -> None:
+    ) -> Any:
+        """Do what this visit asks for; DISABLE if nobody wants to hear of the next one (see `quota`)."""
         if not self.may_stop():
-            return
+            return None
         hit: list[Breakpoint] = []
         text: str | None = None
+        listening = False
         for trigger in binding.triggers:
             breakpoint = trigger.breakpoint
+            quota = breakpoint.quota
+            if quota is None:
+                listening = True
+            elif quota.is_over:
+                continue
             if trigger.condition is not None and not tested:
                 try:
                     if not trigger.condition(frame):
+                        listening = True
                         continue
                 except Exception as error:  # boundary: the user's condition
+                    listening = True
                     told = self._error_text(breakpoint, error)
-                    if told is not None:
+                    if told is None:
+                        continue
+                    if breakpoint.never_stops:
+                        self.logged(breakpoint, told, frame.f_lineno)
+                    else:
                         text = told
                         hit.append(breakpoint)
                     continue
             breakpoint.hits += 1
             if breakpoint.hit_test is not None and not breakpoint.hit_test(breakpoint.hits):
+                listening = True
                 continue
-            if trigger.log is not None:
+            if quota is not None:
+                verdict = quota.take(_now())
+                if verdict is not TAKEN:
+                    if verdict is not SILENT or breakpoint.hit_test is not None:
+                        listening = True
+                    if quota.is_news():
+                        self.throttled(breakpoint)
+                    continue
+                listening = True
+            if breakpoint.snaps:
+                self.captured(breakpoint, frame)
+            elif trigger.log is not None:
                 self.logged(breakpoint, trigger.log(frame), frame.f_lineno)
-                continue
-            hit.append(breakpoint)
+            else:
+                hit.append(breakpoint)
         if hit:
             self.fired(frame, hit, text, at_line)
+        return None if listening else DISABLE
 
     def _condition_failed(self, binding: Binding, frame: FrameType, error: Exception) -> None:
         if self.may_stop():
             breakpoint = binding.triggers[0].breakpoint
             text = self._error_text(breakpoint, error)
-            if text is not None:
+            if text is not None and breakpoint.never_stops:
+                self.logged(breakpoint, text, frame.f_lineno)
+            elif text is not None:
                 self.fired(frame, [breakpoint], text, True)
 
     def _error_text(self, breakpoint: Breakpoint, error: Exception) -> str | None:
@@ -380,6 +413,23 @@ class Armoury:
             else:
                 self._tripwires.pop(key, None)
                 tool.rearm(code, LINE)
+
+    def listen_again(self, breakpoint: Breakpoint) -> None:
+        """Bring back the visits of a breakpoint that has switched its lines off. On the agent's thread."""
+        file = self.file_at(breakpoint.path)
+        with self._lock:
+            tool = self._tool
+            if tool is None:
+                return
+            for code in file.codes:
+                lines = self.armed.get(id(code))
+                binding = lines.get(breakpoint.line) if lines is not None else None
+                if (
+                    binding is not None
+                    and breakpoint in binding.breakpoints
+                    and id(code) not in self._tripwires
+                ):
+                    tool.rearm(code, LINE)
 
     def _fail(self, file: File, failed: list[tuple[Breakpoint, str]]) -> None:
         """These will never stop, though their line exists: say so."""

@@ -4,6 +4,9 @@ A `Wish` is the request as it came; a `Breakpoint` is that wish with a number, a
 is armed in code objects (its bindings) is the business of `arming`.
 
 Condition and hit condition are AND-ed: a hit is a visit on which the condition was true.
+
+A breakpoint of mode LOG or SNAPSHOT never stops the program, not even when its condition fails. How often it
+may speak is its `Quota`.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 from enum import Enum
 
 from .expressions import Expression, LogMessage
+from .quota import Quota
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,10 +27,28 @@ class BreakpointState(Enum):
     FAILED = "failed"  # cannot work; the message says why
 
 
-class Wish:
-    """What the user asked for: a line, and what must hold for a stop (or what to log instead)."""
+class Mode(Enum):
+    """What a hit does. The values are DAP's names of breakpoint modes."""
 
-    __slots__ = ("condition", "hit_condition", "line", "log_message")
+    STOP = "stop"
+    SNAPSHOT = "snapshot"  # the listener is shown the frame, and the program goes on
+    LOG = "log"
+
+
+class Wish:
+    """What the user asked for: a line, what must hold for a hit, and what a hit does."""
+
+    __slots__ = (
+        "condition",
+        "hides",
+        "hit_condition",
+        "limit",
+        "line",
+        "log_message",
+        "mode",
+        "note",
+        "rate",
+    )
 
     def __init__(
         self,
@@ -34,14 +56,40 @@ class Wish:
         condition: str | None = None,
         hit_condition: str | None = None,
         log_message: str | None = None,
+        *,
+        mode: Mode | None = None,
+        limit: int | None = None,
+        rate: tuple[int, float] | None = None,
+        hides: Callable[[str], bool] | None = None,
+        note: object = None,
     ) -> None:
+        """`mode` None: LOG with a message, else STOP.
+
+        At most `limit` hits are told in all, and `rate` = (count, seconds). `hides` says which names a log
+        message must not show the values of. `note` is the listener's own, hashable: the engine hands it back.
+        """
         self.line = line
         self.condition = condition
         self.hit_condition = hit_condition
         self.log_message = log_message
+        self.mode = mode
+        self.limit = limit
+        self.rate = rate
+        self.hides = hides
+        self.note = note
 
-    def key(self) -> tuple[int, str | None, str | None, str | None]:
-        return (self.line, self.condition, self.hit_condition, self.log_message)
+    def key(self) -> tuple[object, ...]:
+        return (
+            self.line,
+            self.condition,
+            self.hit_condition,
+            self.log_message,
+            self.mode,
+            self.limit,
+            self.rate,
+            self.hides,
+            self.note,
+        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Wish) and self.key() == other.key()
@@ -65,7 +113,10 @@ class Breakpoint:
         "line",
         "log",
         "message",
+        "never_stops",
         "path",
+        "quota",
+        "snaps",
         "state",
         "wish",
     )
@@ -82,6 +133,11 @@ class Breakpoint:
         self.condition: Expression | None = None
         self.hit_test: Callable[[int], bool] | None = None
         self.log: LogMessage | None = None
+        self.snaps = wish.mode is Mode.SNAPSHOT
+        self.never_stops = self.snaps or wish.mode is Mode.LOG
+        self.quota: Quota | None = None
+        if wish.limit is not None or wish.rate is not None:
+            self.quota = Quota(wish.limit, wish.rate)
         self._compile()
 
     def _compile(self) -> None:
@@ -95,7 +151,9 @@ class Breakpoint:
                 self.hit_test = hit_test(wish.hit_condition)
             what = "log message"
             if wish.log_message:
-                self.log = LogMessage(wish.log_message)
+                self.log = LogMessage(wish.log_message, wish.hides)
+            elif wish.mode is Mode.LOG:
+                raise SyntaxError("it is empty")
         except SyntaxError as error:
             self.fail(f"The {what} is wrong: {error.msg}")
 

@@ -10,6 +10,7 @@ import _thread
 import os
 import sys
 import threading
+import time
 from _weakref import ref
 
 from . import monitoring
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _allocate_lock = _thread.allocate_lock
+_monotonic = time.monotonic
 _get_ident = _thread.get_ident
 
 _FOUNDATION = tuple(os.path.join(STDLIB, name) for name in ("runpy.py", "threading.py"))
@@ -83,6 +85,8 @@ class Engine:
         armoury.may_stop = self._may_stop
         armoury.fired = self._breakpoint_fired
         armoury.logged = listener.logged
+        armoury.captured = listener.captured
+        armoury.throttled = listener.throttled
         armoury.broke = listener.breakpoint_changed
         armoury.code_appeared = self._code_appeared
         watcher.started = self._threads.own.add
@@ -218,6 +222,18 @@ class Engine:
                 self._set_events()
             self._armoury.arm_file(file)
         return list(new.items)
+
+    def next_interval(self, breakpoint: Breakpoint) -> tuple[int, bool]:
+        """Let a breakpoint that was throttled speak again.
+
+        Returns how many hits were left out, and whether there were more that nobody counted.
+        """
+        quota = breakpoint.quota
+        if quota is None:
+            return 0, False
+        result = quota.next_interval(_monotonic())
+        self._armoury.listen_again(breakpoint)
+        return result
 
     def _make_room(self, code: CodeType, begin: bool) -> None:
         with self._world.lock:

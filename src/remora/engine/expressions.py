@@ -24,6 +24,8 @@ _ONLY_AST = 0x400  # ast.PyCF_ONLY_AST, without importing ast
 _OPTIMIZED = 0x1
 _NAME = "__breakpoint_expression__"
 _UNBOUND = "__unbound_local__"
+HIDDEN = "<redacted>"
+_MEASURES = frozenset({"len", "type", "bool", "isinstance", "id"})
 _WHOLE_SCOPE = frozenset({"locals", "vars", "dir", "eval", "exec"})  # these look at the scope, not at a name
 
 
@@ -199,17 +201,55 @@ def _names(tree: Any) -> frozenset[str]:
     return frozenset(found)
 
 
+def reads(source: str, accepts: Callable[[str], bool]) -> bool:
+    """Say whether the value of an expression may be that of a name, attribute or key that `accepts` accepts.
+
+    What only measures or compares it (`len(x)`, `x is None`) does not give it away.
+    """
+    tree: Any = compile(f"(\n{source}\n)", "<expression>", "eval", _ONLY_AST, dont_inherit=True)
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        kind = type(node).__name__
+        if kind == "Compare" or (kind == "UnaryOp" and type(node.op).__name__ == "Not"):
+            continue
+        if kind == "Call" and type(node.func).__name__ == "Name" and node.func.id in _MEASURES:
+            continue
+        name = node.id if kind == "Name" else node.attr if kind == "Attribute" else None
+        if kind == "JoinedStr":
+            # Its text is no key, only what stands in braces counts.
+            pending.extend(value for value in node.values if type(value).__name__ != "Constant")
+            continue
+        if kind == "Constant" and isinstance(node.value, str | bytes):
+            name = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
+        if name is not None and accepts(name):
+            return True
+        for field in getattr(node, "_fields", ()):
+            value = getattr(node, field, None)
+            if isinstance(value, list):
+                pending.extend(value)
+            elif hasattr(value, "_fields"):
+                pending.append(value)
+    return False
+
+
 class LogMessage:
     """Text with `{expression!conversion:format}` in it, `{{` and `}}` for braces, as in an f-string."""
 
     __slots__ = ("_parts", "_whole", "text")
 
-    def __init__(self, text: str) -> None:
-        """Raise SyntaxError, with a message for a person, if a field is ill-formed."""
+    def __init__(self, text: str, hides: Callable[[str], bool] | None = None) -> None:
+        """Raise SyntaxError, with a message for a person, if a field is ill-formed.
+
+        Fields that read a name which `hides` accepts are not evaluated: HIDDEN stands in their place.
+        """
         self.text = text
         self._parts: list[str | Expression] = []
         for is_field, part in _split(text):
-            self._parts.append(Expression(part, _quote_field(part)) if is_field else part)
+            if is_field and hides is not None and reads(_quote_field(part), hides):
+                self._parts.append(HIDDEN)
+            else:
+                self._parts.append(Expression(part, _quote_field(part)) if is_field else part)
         if any(isinstance(part, Expression) for part in self._parts):
             body = "".join(
                 "{" + _guarded(part.text) + "}" if isinstance(part, Expression) else _quote_literal(part)

@@ -1,0 +1,291 @@
+"""Secrets that are not to be shown: told by their names, and by what they look like.
+
+Best effort: a secret under a harmless name is shown. Names are taken apart into words (`apiKey`, `API_KEY`,
+`db-password`), because `token` is secret and `tokenizer` and `max_tokens` are not. No `re`: the debuggee has
+not loaded it.
+"""
+
+from __future__ import annotations
+
+from remora.engine.expressions import HIDDEN, reads
+from remora.values.text import Texts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
+# One of these words anywhere in a name.
+_WORDS = frozenset(
+    {
+        "password",
+        "passwords",
+        "passwd",
+        "passphrase",
+        "passcode",
+        "pwd",
+        "secret",
+        "secrets",
+        "token",
+        "authorization",
+        "cookie",
+        "cookies",
+        "credential",
+        "credentials",
+        "apikey",
+        "privatekey",
+        "secretkey",
+        "accesskey",
+        "authtoken",
+        "accesstoken",
+        "refreshtoken",
+        "sessionid",
+        "csrftoken",
+        "jwt",
+        "otp",
+        "pin",
+        "cvv",
+        "cvc",
+        "ssn",
+    }
+)
+# `key` or `tokens` right after one of these.
+_BEFORE_KEY = frozenset(
+    {"api", "private", "secret", "access", "signing", "encryption", "auth", "master", "account", "shared"}
+)
+_BEFORE_TOKENS = frozenset({"auth", "access", "refresh", "api", "session", "csrf", "bearer", "id", "secret"})
+# A name that ends in one of these tells about a secret, not the secret.
+_ABOUT = frozenset(
+    {
+        "count",
+        "counts",
+        "type",
+        "kind",
+        "length",
+        "len",
+        "size",
+        "limit",
+        "expires",
+        "expiry",
+        "expiration",
+        "ttl",
+        "age",
+    }
+)
+# Schemes of the Authorization header: what follows is the secret.
+_SCHEMES = ("bearer ", "basic ", "digest ", "negotiate ")
+_MIN_CREDENTIAL = 6  # "Basic idea" is no header
+_STARTS = ("eyJ", "-----BEGIN ", "ghp_", "gho_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "sk-", "AKIA")
+_MIN_KEY = 16
+# Longer texts are not searched any further; what is shown is shorter.
+_MAX_SCAN = 64 << 10
+
+
+def is_secret(name: str) -> bool:
+    """Say whether a name (of a variable, attribute, key or header) is that of a secret."""
+    if len(name) > 200:
+        return False
+    words = _words(name)
+    if not words or words[-1] in _ABOUT:
+        return False
+    before = ""
+    for word in words:
+        if word in _WORDS:
+            return True
+        if word in ("key", "keys") and before in _BEFORE_KEY:
+            return True
+        if word == "tokens" and before in _BEFORE_TOKENS:
+            return True
+        before = word
+    return False
+
+
+def _words(name: str) -> list[str]:
+    words: list[str] = []
+    word = ""
+    before = ""
+    for letter in name:
+        if not (letter.isalpha() or letter.isdigit()):
+            if word:
+                words.append(word.lower())
+            word = ""
+        elif letter.isupper() and before.islower():
+            words.append(word.lower())
+            word = letter
+        elif letter.isdigit():
+            pass  # password2 is one too
+        else:
+            word += letter
+        before = letter
+    if word:
+        words.append(word.lower())
+    return words
+
+
+def expression_is_secret(expression: str) -> bool:
+    """Say whether an expression reads a secret by its name. What is no expression: look at its words."""
+    try:
+        return reads(expression, is_secret)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return any(is_secret(word) for word in expression.replace("(", " ").replace("=", " ").split())
+
+
+def looks_secret(text: str) -> bool:
+    """Say whether a value is, as a whole, a credential by its looks."""
+    if text.startswith(_STARTS):
+        return len(text) >= _MIN_KEY
+    start = text[:12].lstrip().lower()
+    return any(
+        start.startswith(scheme) and len(text.strip()) >= len(scheme) + _MIN_CREDENTIAL for scheme in _SCHEMES
+    )
+
+
+def scrub(text: str) -> str:
+    """Blot secrets out of a text: credentials by their looks, and what follows `password=` or `'token':`."""
+    if len(text) > _MAX_SCAN:
+        text = text[:_MAX_SCAN] + "…"
+    result: list[str] = []
+    at = 0
+    size = len(text)
+    begin = 0  # of the word that `at` is in
+    while at < size:
+        letter = text[at]
+        if letter.isalnum() or letter in "_-":
+            at += 1
+            continue
+        word = text[begin:at]
+        found = _value_after(text, word, at)
+        if found is not None:
+            start, end = found
+            result.append(text[begin:start] + HIDDEN)
+            begin = at = end
+            continue
+        result.append(_blotted(word) + letter)
+        at += 1
+        begin = at
+    result.append(_blotted(text[begin:]))
+    return "".join(result)
+
+
+def _blotted(word: str) -> str:
+    return HIDDEN if len(word) >= _MIN_KEY and word.startswith(_STARTS) else word
+
+
+def _value_after(text: str, word: str, at: int) -> tuple[int, int] | None:
+    """Say where the secret that this word announces stands: `Bearer x`, `password=x`, `'token': 'x'`."""
+    if not word:
+        return None
+    lowered = word.lower() + " "
+    if text[at] == " " and lowered in _SCHEMES:
+        end = _end_of_word(text, at + 1)
+        return (at + 1, end) if end - at - 1 >= _MIN_CREDENTIAL else None
+    if not is_secret(word):
+        return None
+    place = at
+    if text[place] in "'\"":
+        place += 1
+    while text[place : place + 1] == " ":
+        place += 1
+    if text[place : place + 1] not in ("=", ":"):
+        return None
+    if text[place : place + 2] in ("==", "::"):
+        return None
+    place += 1
+    while text[place : place + 1] == " ":
+        place += 1
+    if text[place : place + 1] == "b" and text[place + 1 : place + 2] in ("'", '"'):
+        place += 1
+    quote = text[place : place + 1]
+    if not quote:
+        return None
+    if quote in "'\"":
+        end = place + 1
+        while end < len(text) and text[end] != quote:
+            end += 2 if text[end] == "\\" else 1
+        return place, min(end + 1, len(text))
+    if quote in "([{<":
+        return None  # a container or an object: what is in it is looked at by itself
+    end = _end_of_value(text, place)
+    lowered = text[place:end].lower() + " "
+    if lowered in _SCHEMES:
+        end = _end_of_word(text, end + 1)
+    return (place, end) if end > place else None
+
+
+def _end_of_word(text: str, at: int) -> int:
+    while at < len(text) and not text[at].isspace() and text[at] not in "'\",;)]}":
+        at += 1
+    return at
+
+
+def _end_of_value(text: str, at: int) -> int:
+    while at < len(text) and not text[at].isspace() and text[at] not in "'\",;&)]}>":
+        at += 1
+    return at
+
+
+class _Hidden:
+    __slots__ = ()
+
+
+_HIDDEN: Any = _Hidden()
+
+
+class RedactingTexts(Texts):
+    """Writes values without the secrets in them."""
+
+    __slots__ = ()
+
+    def _write(self, obj: object, depth: int, room: int) -> str:
+        if obj is _HIDDEN:
+            return HIDDEN
+        cls = type(obj)
+        if cls is str:
+            if looks_secret(str.__getitem__(obj, slice(0, 4096))):  # type: ignore[index]
+                return HIDDEN
+        elif cls is bytes:
+            if looks_secret(_text_of(obj[:4096])):  # type: ignore[index]
+                return HIDDEN
+        elif cls is tuple and len(obj) == 2 and _is_secret_key(obj[0]):  # type: ignore[arg-type, index]
+            obj = (obj[0], _HIDDEN)  # type: ignore[index]
+        return super()._write(obj, depth, room)
+
+    def _call_repr(self, obj: Any, cls: type, depth: int, room: int) -> str:
+        return scrub(super()._call_repr(obj, cls, depth, room))
+
+    def _mapping(self, obj: object, pairs: Iterable[tuple[Any, Any]], depth: int, room: int) -> str:
+        return super()._mapping(obj, _without_secrets(pairs), depth, room)
+
+    def _fields(
+        self,
+        obj: object,
+        title: str,
+        pairs: Iterable[tuple[str, Any]],
+        depth: int,
+        room: int,
+        *,
+        brackets: str = "()",
+    ) -> str:
+        return super()._fields(obj, title, _without_secrets(pairs), depth, room, brackets=brackets)
+
+    def named(self, name: str, value: object) -> str:
+        """Write the value of a variable."""
+        return HIDDEN if is_secret(name) else self.text(value)
+
+
+def _without_secrets(pairs: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+    for key, value in pairs:
+        yield key, (_HIDDEN if _is_secret_key(key) else value)
+
+
+def _is_secret_key(key: object) -> bool:
+    if type(key) is str:
+        return is_secret(key)
+    return type(key) is bytes and len(key) <= 200 and is_secret(_text_of(key))
+
+
+def _text_of(data: bytes) -> str:
+    return data.decode("latin-1")
+
+
+__all__ = ["RedactingTexts", "expression_is_secret", "is_secret", "looks_secret", "scrub"]
