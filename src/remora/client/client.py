@@ -33,6 +33,11 @@ ReverseHandler = Callable[[str, Body], Mapping[str, Any] | None]
 #: nothing a debugger does takes longer, unless the program itself is waited for
 DEFAULT_TIMEOUT_S = 30.0
 
+#: how long any wait lasts before it looks again. CPython runs signal handlers between bytecodes, and a signal
+#: that comes after the last of them but before the thread sleeps does not end that sleep. With many processes
+#: that moment is long: one Ctrl-C in 60 was heard by nobody until the next message.
+LOOK_S = 0.2
+
 # A program that logs without end must not fill the client's memory.
 _MAX_EVENTS = 100_000
 _MAX_HISTORY = 60
@@ -223,7 +228,7 @@ class Client:
             self._unclaimed.pop(event, None)
 
     def wait_until(self, condition: Callable[[], bool], what: str, timeout_s: float) -> None:
-        """Wait until `condition` holds; it is asked after each message, under the client's lock.
+        """Wait until `condition` holds; it is asked after each message and now and then, with the lock held.
 
         Disconnected if the connection ends before; TimedOut with the last messages.
         """
@@ -235,7 +240,7 @@ class Client:
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
                     raise TimedOut(f"no {what.removeprefix('a ')} within {timeout_s:g} s{self._recent()}")
-                self._changed.wait(left_s)
+                self._changed.wait(min(left_s, LOOK_S))
 
     def describe_recent(self) -> str:
         """Show the last messages both ways, for a person."""

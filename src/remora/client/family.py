@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from remora.client.client import Body, Client
+from remora.client.client import LOOK_S, Body, Client
 from remora.client.failures import ClientError, TimedOut
 from remora.client.session import DebugSession
 from remora.dap.errors import UNSUPPORTED, DapError
@@ -101,7 +101,7 @@ class Family:
                         f"no child within {timeout_s:g} s"
                         + (f"; these failed:{failures}" if failures else "")
                     )
-                self._changed.wait(left_s)
+                self._changed.wait(min(left_s, LOOK_S))
 
     # Joining and leaving
 

@@ -2,7 +2,8 @@
 
 One thread, the one that runs commands, calls everything here. The client's reader thread only prints
 the program's output and puts what happened into `_inbox`, as the handler of SIGINT does; `wait` and
-`catch_up` take it out again. So Ctrl-C never interrupts a message half sent.
+`catch_up` take it out again. So Ctrl-C never interrupts a message half sent. Whatever waits for more than a
+moment looks up now and then (`_next`), or a Ctrl-C that comes as the wait begins would not be heard.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from remora.client import Client, ClientError, DebugSession, RequestFailed, Stop
+from remora.client.client import LOOK_S
 from remora.terminal.breakpoints import Breakpoint, Breakpoints
 from remora.terminal.program import Program
 from remora.terminal.screen import Screen
@@ -261,7 +263,7 @@ class Debugger:
         interrupts = 0
         with self._typing_goes_to_the_program():
             while self.state is State.RUNNING:
-                happened = self._inbox.get()
+                happened = _next(self._inbox)
                 if happened is not _Happened.INTERRUPT:
                     self._take(happened)
                 elif interrupts:
@@ -347,7 +349,7 @@ class Debugger:
         self._asking = answered
         try:
             pending = client.send(command, arguments, on_done=lambda: answered.put(True))
-            if not answered.get():
+            if not _next(answered):
                 if self.capabilities.get("supportsCancelRequest"):
                     client.send("cancel", {"requestId": pending.seq})
                 raise CommandError("interrupted")
@@ -471,3 +473,12 @@ class Debugger:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _next[T](box: queue.SimpleQueue[T]) -> T:
+    """Take what comes next, for as long as it takes, without going deaf to signals: see `LOOK_S`."""
+    while True:
+        try:
+            return box.get(timeout=LOOK_S)
+        except queue.Empty:
+            continue

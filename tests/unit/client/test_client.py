@@ -1,5 +1,6 @@
 """The connection: pipelining, waiting, reverse requests, and every way it can end."""
 
+import signal
 import socket
 import sys
 import threading
@@ -11,6 +12,7 @@ from remora.client import Client, Disconnected, RequestFailed, TimedOut
 from remora.client.stream import CommandStream
 from remora.dap.errors import UsageError
 from remora.dap.messages import response
+from unheard import strike_the_sleeping_main_thread
 
 ECHO = """
 import sys
@@ -174,6 +176,21 @@ def test_closing_wakes_whoever_waits() -> None:
         client.close()
         waiter.join(10)
         assert failures == ["while waiting for a 'stopped' event: this client closed the connection"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signal can be sent to one thread here")
+def test_ctrl_c_as_a_wait_begins_is_heard() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with FakeAdapter() as adapter, Client.over(adapter.socket) as client:
+            adapter.answers["threads"] = lambda arguments: ({"threads": []}, strike_the_sleeping_main_thread)
+            client.send("threads")
+            with pytest.raises(KeyboardInterrupt):
+                client.wait_for("stopped", timeout_s=20)
+            del adapter.answers["threads"]
+            assert client.request("threads")["threads"]  # it has not harmed the client
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_garbage_ends_the_connection_with_a_reason() -> None:

@@ -3,10 +3,13 @@
 import os
 import re
 import signal
+import threading
 
 import pytest
 
+from fake_adapter import LATER
 from remora.terminal.commands import ORDER, load
+from unheard import strike_the_sleeping_main_thread
 
 
 def after(text: str, mark: str) -> str:
@@ -523,8 +526,6 @@ def test_ctrl_c_pauses_and_twice_gives_up(toy) -> None:
 
 
 def test_ctrl_c_ends_an_evaluation(toy) -> None:
-    from fake_adapter import LATER
-
     target = toy.target(capabilities={"supportsCancelRequest": True})
 
     def prepare(adapter) -> None:
@@ -539,6 +540,48 @@ def test_ctrl_c_ends_an_evaluation(toy) -> None:
     text, _, _ = toy.run("p forever()", target=target)
     assert "*** interrupted" in text
     target.adapter.wait_for_request("cancel")
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signal can be sent to one thread here")
+def test_a_ctrl_c_as_the_wait_begins_is_heard(toy) -> None:
+    target = toy.target("attach", busy=True)
+
+    def prepare(adapter) -> None:
+        adapter.answers["continue"] = lambda arguments: ({}, strike_the_sleeping_main_thread)
+        adapter.answers["pause"] = lambda arguments: (None, lambda: adapter.stop("pause", 3))
+
+    target.prepare = prepare
+    giving_up = threading.Timer(10.0, lambda: target.adapter.stop("breakpoint", 5))
+    giving_up.start()
+    text, _, _ = toy.run("pause", "c", "w", target=target)
+    giving_up.cancel()
+    assert "> toy.py(3)work()" in text
+    assert target.adapter.commands().count("pause") == 2
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signal can be sent to one thread here")
+def test_a_ctrl_c_as_an_evaluation_begins_is_heard(toy) -> None:
+    target = toy.target(capabilities={"supportsCancelRequest": True})
+
+    def prepare(adapter) -> None:
+        def hang(arguments):
+            strike_the_sleeping_main_thread()
+            return LATER
+
+        adapter.answers["evaluate"] = hang
+        adapter.answers["cancel"] = lambda arguments: {}
+
+    def give_up() -> None:
+        asked = [each for each in target.adapter.requests if each["command"] == "evaluate"]
+        target.adapter.answer(asked[0], {"result": "too late", "variablesReference": 0})
+
+    target.prepare = prepare
+    giving_up = threading.Timer(10.0, give_up)
+    giving_up.start()
+    text, _, _ = toy.run("p forever()", target=target)
+    giving_up.cancel()
+    assert "*** interrupted" in text
+    assert "too late" not in text
 
 
 def test_a_stop_at_the_prompt_is_told(toy) -> None:
