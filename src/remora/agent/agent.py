@@ -27,6 +27,7 @@ from remora.dap.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import CodeType, FrameType
     from typing import Any
 
@@ -54,9 +55,11 @@ class Agent:
         self.start_method = start_method
         self.settings = settings or Settings()
         self.loop = Loop()
+        self.loop.on_start = self._thread_began
         self.session: Session | None = None
         self.options = AttachOptions()
         self.captures_output = False  # the hub reads the program's pipes itself
+        self.hub_reads: Sequence[str] = ()  # of a child: the streams that go to such pipes
         self.connection: Session | None = None  # with a hub
         self.door: Door | None = None  # in process
         self.exit_code: int | None = None
@@ -114,6 +117,12 @@ class Agent:
             self._engine = engine
             self._dispatch = dispatch
 
+    def _thread_began(self, ident: int, before: int) -> None:
+        """The agent thread runs: for the first time, or again after a fork."""
+        if self._engine is not None:
+            self._engine.own_thread(before, False)
+            self._engine.own_thread(ident)
+
     def dispatch(self, session: Session, request: Request) -> dict[str, Any] | Pending | None:
         """Run the handler of a request; raise DapError."""
         if self._dispatch is None:
@@ -139,7 +148,7 @@ class Agent:
         self.session = session
         self.loop.turns.attached(True)
         if options.redirect_output:
-            self.mirror.start()
+            self.mirror.start(besides=self.hub_reads)
         if warning:
             session.say(f"remora: {warning}\n")
         log(f"attached: {session.who}")
@@ -165,11 +174,15 @@ class Agent:
             self._engine.detach()
         if self._inspector is not None:
             self._inspector.forget()
+        # If the client has left before the program began, and did not end it, that runs undebugged.
+        self.let_go()
+        log("detached")
+
+    def let_go(self) -> None:
+        """Let a program run that has been held before its first line. On the agent thread."""
         if self.holding:
-            # The client has left before the program began, and did not end it: it runs undebugged.
             self.holding = False
             self.release()
-        log("detached")
 
     def interrupt_program(self) -> None:
         """Ask the program to end as a person would: its own SIGTERM handler if it has one, else Ctrl-C.
@@ -282,6 +295,7 @@ class Agent:
         session, self.session = self.session, None
         self._waiters.clear()
         self.loop.abandon()
+        self.loop.turns.attached(False)
         if self.connection is not None:
             self.connection.transport.abandon()
         if self.door is not None:
@@ -305,8 +319,22 @@ class Agent:
 
     def logged(self, breakpoint: Breakpoint, text: str, frame_line: int) -> None:
         session = self.session
-        if session is not None:
+        if session is None:
+            return
+        if session.quiet is not None:
+            session.quiet.logged(breakpoint, text, frame_line)
+        else:
             session.transport.line(breakpoint, text + "\n", frame_line)
+
+    def snapped(self, breakpoint: Breakpoint, frame: FrameType) -> None:
+        session = self.session
+        if session is not None and session.quiet is not None:
+            session.quiet.snapped(breakpoint, frame)
+
+    def throttled(self, breakpoint: Breakpoint) -> None:
+        session = self.session
+        if session is not None and session.quiet is not None:
+            session.quiet.throttled(breakpoint)
 
     def thread_started(self, thread: ThreadInfo) -> None:
         session = self.session

@@ -13,19 +13,27 @@ import os
 import sys
 
 from remora.agent.log import log
-from remora.dap.hello import HUB_ENTRY, HUB_VARIABLE, SESSION_VARIABLE
+from remora.dap.hello import FAMILY_VARIABLE, HUB_ENTRY, HUB_VARIABLE, SESSION_VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from remora.agent.settings import Settings
+    from remora.dap.hello import HubStart
 
 
 def start_hub(
-    listeners: list[_socket.socket], token: str | None, settings: Settings
+    listeners: list[_socket.socket],
+    token: str | None,
+    settings: Settings,
+    members: _socket.socket | None = None,
+    family_secret: str = "",
 ) -> tuple[_socket.socket, str]:
-    """Start a hub that owns the listeners; return our end of its agent connection, and the secret."""
+    """Start a hub that owns the listeners; return our end of its agent connection, and the secret.
+
+    `members` is the listening socket of the family, and `family_secret` what members show there.
+    """
     python = settings.python or sys.executable
     if not python:
         raise RuntimeError(
@@ -34,11 +42,17 @@ def start_hub(
         )
     secret = os.urandom(16).hex()
     ours, theirs = _socket.socketpair()
-    passed = [*(listener.fileno() for listener in listeners), theirs.fileno()]
+    passed = [theirs.fileno(), *(listener.fileno() for listener in listeners)]
     numbers = list(range(3, 3 + len(passed)))
-    start = {"listeners": numbers[:-1], "agent": numbers[-1], "secret": secret, "token": token}
+    start: HubStart = {"listeners": numbers[1:], "agent": numbers[0], "secret": secret, "token": token}
+    if members is not None:
+        start["family"] = 3 + len(passed)
+        start["familySecret"] = family_secret
+        passed.append(members.fileno())
+        numbers.append(start["family"])
     environment = dict(os.environ)
-    environment.pop(SESSION_VARIABLE, None)
+    for name in (SESSION_VARIABLE, FAMILY_VARIABLE):
+        environment.pop(name, None)
     environment[HUB_VARIABLE] = json.dumps(start)
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     entry = os.path.join(package, *HUB_ENTRY)

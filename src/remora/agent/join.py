@@ -15,8 +15,10 @@ import sys
 import threading  # noqa: F401  the first import, which makes "the main thread", must not be the agent thread's
 import time
 
+from remora.agent import family, fork
 from remora.agent.agent import Agent
 from remora.agent.log import log_exception
+from remora.agent.member import hold
 from remora.agent.session import Session
 from remora.agent.settings import Settings
 from remora.agent.sockets import bind, dial, read_address, shown
@@ -28,18 +30,19 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-    from remora.dap.hello import Address, Hello, SessionStart
+    from remora.dap.hello import Address, Family, Hello, SessionStart
 
 settings = Settings()
 _agent: Agent | None = None
 _listening: tuple[tuple[str, int], tuple[str, int]] | None = None  # as asked for, as it is
 _lock = _thread.allocate_lock()  # guards the two above, against two threads that listen at once
 _previous_hook: Any = None
-_fork_known = False
 
 STOP_TIMEOUT_S = 2.0
 # A hub that ends this soon could not start.
 HUB_START_S = 5.0
+# A child may have been started on another machine, with our environment: it must not wait for a hub there.
+DIAL_S = 2.0
 TOKEN_VARIABLE = "REMORA_TOKEN"  # what a service is started with, so that its token stays the same
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -86,12 +89,7 @@ def listen(
                 agent.door = Door(agent, listeners, token)
                 agent.door.open()
             else:
-                from remora.agent.hub_process import start_hub
-
-                sock, secret = start_hub(listeners, token, settings)
-                for listener in listeners:
-                    listener.close()
-                _connect_agent(agent, sock, secret)
+                _start_hub(agent, listeners, token)
         except BaseException:
             for listener in listeners:
                 listener.close()
@@ -101,10 +99,35 @@ def listen(
         return _listening[1]
 
 
+def _start_hub(agent: Agent, listeners: list[_socket.socket], token: str | None) -> None:
+    from remora.agent.hub_process import start_hub
+
+    members = family.listen() if settings.sub_process else None
+    kin = None
+    if members is not None:
+        real = listeners[0].getsockname()
+        kin = family.found(members[1], os.urandom(16).hex(), listening=(real[0], real[1]))
+    try:
+        sock, secret = start_hub(
+            listeners, token, settings, members[0] if members else None, kin["secret"] if kin else ""
+        )
+    finally:
+        if members is not None:
+            members[0].close()
+    for listener in listeners:
+        listener.close()
+    _connect_agent(agent, sock, secret)
+    if kin is not None:
+        family.enter(kin)
+
+
 def connect(address: int | tuple[str, int], *, token: str | None = None) -> tuple[str, int]:
     """Dial a hub that is already there; return its address. OSError if there is none."""
     host, port = read_address(address)
-    _dial({"host": host, "port": port}, token or "", "connect")
+    where: Address = {"host": host, "port": port}
+    _dial(where, token or "", "connect")
+    if settings.sub_process:
+        family.enter(family.found(where, token or "", listening=(host, port)))
     return host, port
 
 
@@ -112,7 +135,36 @@ def join(start: SessionStart) -> Agent:
     """Dial the hub that started this process, which holds its first line until a client is ready."""
     agent = _dial(start["address"], start["secret"], "launch", start)
     agent.captures_output = bool(start.get("capturesOutput"))
+    if "family" in start:
+        family.enter(start["family"])
     return agent
+
+
+def join_family(kin: Family) -> bool:
+    """Become a member, as the child that this process is, and hold it until the hub's word.
+
+    Return whether a Ctrl-C came meanwhile, which it has for its program.
+    """
+    try:
+        agent = _dial(kin["address"], kin["secret"], "child", kin=kin)
+    except OSError as error:
+        # The hub is gone, and with it the family.
+        log_exception("join", error)
+        family.leave()
+        return False
+    family.enter(kin)
+    return hold(agent)
+
+
+def attach(address: Address, secret: str) -> Agent:
+    """Dial the hub that has brought us into this running process; when it lets go, leave nothing behind."""
+    return _dial(address, secret, "attach")
+
+
+def pass_on(kin: Family) -> None:
+    """Be no member, but let those that are forked from here be."""
+    family.current = kin
+    fork.watch(current, _after_fork)
 
 
 def read_session() -> SessionStart | None:
@@ -120,29 +172,56 @@ def read_session() -> SessionStart | None:
     text = os.environ.pop(SESSION_VARIABLE, None)
     if text is None:
         return None
+    if text.startswith("@"):
+        with open(text[1:], encoding="utf-8") as file:
+            text = file.read()
     start: SessionStart = json.loads(text)
+    target = start["run"]
+    if target["args"] is None:
+        # A shell has made them: behind `boot.py PROGRAM`, or `boot.py -m MODULE`, `boot.py -c CODE`.
+        target["args"] = sys.argv[2 if target["kind"] == "program" else 3 :]
     return start
 
 
-def _dial(address: Address, secret: str, method: str, start: SessionStart | None = None) -> Agent:
+def _dial(
+    address: Address,
+    secret: str,
+    method: str,
+    start: SessionStart | None = None,
+    *,
+    kin: Family | None = None,
+) -> Agent:
     with _lock:
         if _agent is not None and not _agent.finished:
             raise RuntimeError("remora is listening or connected already; call remora.stop() first")
         agent = Agent(method, settings=settings)
-        agent.holding = start is not None and start.get("wait", True)
-        argv = [start["run"]["value"], *start["run"]["args"]] if start is not None else None
-        _connect_agent(agent, dial(address), secret, argv)
+        agent.holding = kin is not None or (start is not None and start.get("wait", True))
+        argv = [start["run"]["value"], *(start["run"]["args"] or ())] if start is not None else None
+        if kin is not None:
+            streams = ((1, "stdout"), (2, "stderr"))
+            agent.hub_reads = [name for fd, name in streams if family.is_captured(fd, kin)]
+            _connect_agent(agent, dial(address, DIAL_S), secret, argv, kin["parent"])
+        else:
+            _connect_agent(agent, dial(address), secret, argv)
         _begin(agent)
     return agent
 
 
-def _connect_agent(agent: Agent, sock: _socket.socket, secret: str, argv: list[str] | None = None) -> None:
+def _connect_agent(
+    agent: Agent,
+    sock: _socket.socket,
+    secret: str,
+    argv: list[str] | None = None,
+    parent: int | None = None,
+) -> None:
     argv = list(sys.argv) if argv is None else argv
     began = time.monotonic()
 
     def closed(session: Session, reason: str) -> None:
         agent.finished = True
         agent.release()
+        if agent.start_method == "attach" and current() is agent:
+            stop()
         if not session.was_used and agent.start_method == "listen" and time.monotonic() - began < HUB_START_S:
             _write_error(
                 "remora: the hub could not be started, so no client can attach; is "
@@ -152,6 +231,7 @@ def _connect_agent(agent: Agent, sock: _socket.socket, secret: str, argv: list[s
 
     session = Session(agent, sock, peer="hub")
     session.on_closed = closed
+    session.stays = agent.start_method != "attach"
     agent.connection = session
     hello: Hello = {
         "secret": secret,
@@ -164,6 +244,8 @@ def _connect_agent(agent: Agent, sock: _socket.socket, secret: str, argv: list[s
         "waiting": agent.holding,
         "cwd": _folder(),
     }
+    if parent is not None:
+        hello["parent"] = parent
     session.transport.send(messages.event(0, HELLO, hello))
     session.transport.start()
 
@@ -177,17 +259,15 @@ def _folder() -> str:
 
 def _begin(agent: Agent) -> None:
     """Start the thread, and hook into the process what every way in needs."""
-    global _agent, _fork_known, _previous_hook
+    global _agent, _previous_hook
     _agent = agent
     atexit.register(agent.finish)
-    if not _fork_known:
-        _fork_known = True
-        os.register_at_fork(after_in_child=_after_fork)
+    fork.watch(current, _after_fork)
     if sys.breakpointhook is not breakpoint_hook and "PYTHONBREAKPOINT" not in os.environ:
         _previous_hook = sys.breakpointhook
         sys.breakpointhook = breakpoint_hook
     agent.loop.start()
-    if agent.holding:
+    if agent.holding and agent.start_method != "child":
         agent.loop.soon(agent.load)  # a client is there already
 
 
@@ -197,6 +277,7 @@ def stop() -> None:
     with _lock:
         agent, _agent, _listening = _agent, None, None
     _unhook()
+    family.leave()
     if agent is None:
         return
     atexit.unregister(agent.finish)
@@ -244,20 +325,22 @@ def _unhook() -> None:
 
 
 def _after_fork() -> None:
-    """In a forked child: run on as if remora had never been there.
+    """In a forked child: leave what was the parent's, and join if there is a family; else be as without us.
 
-    `breakpoint()` stays ours, which does nothing now: pdb would wait on a stdin the child shares.
+    `breakpoint()` stays ours, which does nothing in a child without a client: pdb would wait on a stdin that
+    the child shares.
     """
     global _agent, _listening, _lock
     _lock = _thread.allocate_lock()
     agent, _agent, _listening = _agent, None, None
-    if agent is None:
-        return
-    atexit.unregister(agent.finish)
-    try:
-        agent.after_fork()
-    except Exception as error:
-        log_exception("after fork", error)
+    if agent is not None:
+        atexit.unregister(agent.finish)
+        try:
+            agent.after_fork()
+        except Exception as error:
+            log_exception("after fork", error)
+    if family.current is not None and join_family(family.current):
+        _thread.interrupt_main()
 
 
 # --- what is said to people

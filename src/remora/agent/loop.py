@@ -37,7 +37,10 @@ _close, _fstat, _pipe, _read, _set_blocking, _write = (
 )  # fmt: skip
 new_poll = select.poll
 _get_ident = _thread.get_ident
+_get_native_id = _thread.get_native_id
 _monotonic = time.monotonic
+_sleep = time.sleep
+_stat = os.stat
 _NEVER = float("inf")
 
 
@@ -60,8 +63,11 @@ class Loop:
     __slots__ = (
         "_ended",
         "_poll",
+        "_resting",
+        "_rests",
         "_running",
         "_soon",
+        "_state",
         "_timers",
         "_wake_fd",
         "_wake_identity",
@@ -70,6 +76,8 @@ class Loop:
         "_watched",
         "flushers",
         "ident",
+        "native_id",
+        "on_start",
         "turns",
     )
 
@@ -82,8 +90,14 @@ class Loop:
         self._wake_sent = False
         self._running = True
         self._ended = False  # the thread has run, and runs no more
+        self._state = _thread.allocate_lock()  # guards the next two
+        self._resting = False  # the thread is to end, and to be started again
+        self._rests = False  # it has ended for that
         self.flushers: list[Callable[[], None]] = []  # called after each wake-up
         self.ident = 0  # of the agent thread, once it runs
+        self.native_id = 0
+        # Called on the agent thread each time one begins, with its ident and that of the one before it.
+        self.on_start: Callable[[int, int], None] = _nothing
         self.turns = Turns()
 
     def _make_wake(self) -> None:
@@ -170,16 +184,53 @@ class Loop:
         self._wake_sent = False
         self.wake()
 
+    def rest(self, timeout_s: float) -> None:
+        """End the thread until `go_on`, so that the process forks without it. Any other thread.
+
+        Returns when the kernel counts it no more, or after the time-out: then it is busy, and rests when it
+        is done, unless `go_on` comes first.
+        """
+        if not self.ident or self._ended or self.is_current():
+            return
+        with self._state:
+            self._resting = True
+            self._wake_sent = False
+        deadline = _monotonic() + timeout_s
+        self.wake()
+        while not (self._rests or self._ended) or _exists(f"/proc/self/task/{self.native_id}"):
+            if _monotonic() > deadline:
+                log("the agent thread is busy: forking beside it")
+                return
+            _sleep(0.00002)
+
+    def go_on(self) -> None:
+        """Let the thread run again after `rest`. Any other thread."""
+        with self._state:
+            rested, self._resting, self._rests = self._rests, False, False
+        if rested:
+            self.start()
+
+    def _take_a_rest(self) -> bool:
+        with self._state:
+            self._rests = self._resting
+            return self._rests
+
     def abandon(self) -> None:
         """After fork, in the child: there is no agent thread; close what was its own."""
         self._running = False
         self._close_wake()
 
     def _run(self) -> None:
-        self.ident = _get_ident()
+        before, self.ident = self.ident, _get_ident()
+        self.native_id = _get_native_id()
+        self.on_start(self.ident, before)
         poll = self._poll.poll
+        rests = False
         try:
             while self._running:
+                if self._resting and self._take_a_rest():
+                    rests = True
+                    return
                 woken = 0
                 for fd, events in poll(self._until_timer() if self._timers else None):
                     if fd == self._wake_fd:
@@ -202,8 +253,9 @@ class Loop:
             if self._running:
                 raise
         finally:
-            log("agent thread ends")
-            self._ended = True
+            if not rests:
+                log("agent thread ends")
+                self._ended = True
         self._do_soon()
         self._close_wake()
 
@@ -258,6 +310,18 @@ class Loop:
             self._make_wake()
         else:
             self._running = False
+
+
+def _nothing(ident: int, before: int) -> None:
+    pass
+
+
+def _exists(path: str) -> bool:
+    try:
+        _stat(path)
+    except OSError:
+        return False
+    return True
 
 
 def identity(fd: int) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from remora.agent.log import log, log_exception
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
 # One event of a huge print stays far below what a hub takes in one message.
@@ -33,13 +33,13 @@ class Mirror:
         self._emit = emit
         self._hooked: list[tuple[Any, Callable[..., Any]]] = []
 
-    def start(self) -> None:
-        """Hook the streams that can be; idempotent."""
+    def start(self, besides: Sequence[str] = ()) -> None:
+        """Hook the streams that can be, but for those named in `besides`; idempotent."""
         if self._hooked:
             return
         for category in ("stdout", "stderr"):
             stream = getattr(sys, category, None)
-            if stream is None or any(stream is hooked for hooked, _ in self._hooked):
+            if category in besides or stream is None or any(stream is hooked for hooked, _ in self._hooked):
                 continue  # None: pythonw; the same object twice: 2>&1 in Python
             try:
                 hook = self._hook(stream.write, category)

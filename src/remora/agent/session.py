@@ -26,6 +26,7 @@ from remora.dap.errors import (
     UNKNOWN_THREAD,
 )
 from remora.dap.framing import HTTP
+from remora.dap.hello import GO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from remora.agent.agent import Agent
+    from remora.agent.quiet import Quiet
     from remora.dap.framing import FramingError
     from remora.engine import Breakpoint, Stop
 
@@ -79,6 +81,7 @@ class Session:
         self._reset()
 
     def _reset(self) -> None:
+        self.quiet: Quiet | None = None  # as soon as there are breakpoints of that kind
         self.client: dict[str, Any] = {}
         self.initialized = False
         self.attached = False
@@ -100,6 +103,9 @@ class Session:
         try:
             if message.get("type") == "response":
                 return  # we send no requests
+            if message.get("event") == GO and self.check is None:
+                self.agent.let_go()
+                return
             request = Request(message)
         except messages.DapError as error:
             self.transport.send(messages.error_response(0, message, error))
@@ -136,6 +142,9 @@ class Session:
         """Make the output event of joined lines. Any thread."""
         if isinstance(origin, str):
             return messages.event(0, "output", {"category": origin, "output": text})
+        stream = getattr(origin, "render", None)
+        if stream is not None:
+            return messages.event(0, "remoraLog", stream(text, line))
         path: str = origin.path  # type: ignore[attr-defined]
         return messages.event(
             0,

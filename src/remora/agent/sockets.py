@@ -101,7 +101,7 @@ def _bind_one(family: int, where: Any) -> _socket.socket:
     return sock
 
 
-def dial(address: Address) -> _socket.socket:
+def dial(address: Address, timeout_s: float = CONNECT_TIMEOUT_S) -> _socket.socket:
     """Connect to a hub. OSError names the address."""
     if "fd" in address:
         os.set_inheritable(address["fd"], False)
@@ -119,7 +119,7 @@ def dial(address: Address) -> _socket.socket:
         sock = _socket.socket(family, _socket.SOCK_STREAM)
         sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
     try:
-        sock.settimeout(CONNECT_TIMEOUT_S)
+        sock.settimeout(timeout_s)
         sock.connect(where)
     except OSError as error:
         sock.close()

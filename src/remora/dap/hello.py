@@ -1,12 +1,14 @@
 """How agent and hub find each other: the first event, and the environment variables.
 
 Both sides import this module, so that neither can drift. Values only: who opens which socket is theirs.
-Secrets travel in these variables, never in argv. Whoever reads REMORA_SESSION or REMORA_HUB removes it from the
-environment at once, so that the program's own children do not inherit it.
+Secrets travel in these variables, never in argv. Whoever reads REMORA_SESSION or REMORA_HUB removes it from
+the environment at once, so that the program's own children do not inherit it.
 
 * `REMORA_SESSION` (JSON, `SessionStart`): the hub starts a debuggee as `python <package>/agent/boot.py`
-  with this in its environment. The agent dials `address`, says hello, and runs `run`.
-* `REMORA_FAMILY` (JSON, `Family`): stays in the environment, for every descendant; see docs/design/processes.md.
+  with this in its environment. The agent dials `address`, says hello, and runs `run`. A terminal may show
+  what it is told to start: there the variable is `@` and the name of a file that holds the JSON.
+* `REMORA_FAMILY` (JSON, `Family`): stays in the environment, for every descendant; see
+  docs/design/processes.md.
 * `REMORA_HUB` (JSON, `HubStart`): `remora.listen()` starts a hub as `python -I -S <package>/hub/boot.py`
   with this in its environment and the descriptors it names inherited.
 * The first message of an agent on any connection is the event `remoraHello` (`Hello`); whatever else
@@ -28,11 +30,13 @@ if TYPE_CHECKING:
         port: NotRequired[int]
 
     class Target(TypedDict):
-        """What the debuggee runs; `args` become sys.argv[1:]."""
+        """What the debuggee runs; `args` become sys.argv[1:]. None: a shell has made them, and they stand behind
+        the entry in the command line.
+        """
 
         kind: Literal["program", "module", "code"]
         value: str
-        args: list[str]
+        args: list[str] | None
 
     class SessionStart(TypedDict):
         """Content of `REMORA_SESSION`."""
@@ -58,6 +62,8 @@ if TYPE_CHECKING:
         parent: int
         # Device and inode of the pipes the hub reads: what goes there is not mirrored.
         captured: NotRequired[list[list[int]]]
+        # Host and port that clients of the family attach at, where its root listens or has dialled one.
+        listening: NotRequired[list[str | int]]
         # Name of a file for the agents' own log.
         log: NotRequired[str]
 

@@ -1,0 +1,70 @@
+"""A child of a debugged process: how a fresh one joins, and how any is held at its first line.
+
+Main thread, before the program's first line (or, of a forked child, before fork returns).
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+import os
+import sys
+from time import monotonic as _monotonic
+
+from remora.agent import family
+from remora.agent.agent import LOOK_S
+from remora.agent.log import log, open_log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from remora.agent.agent import Agent
+
+# What a child waits for the first word of a hub that has taken its call: longer than the hub ever takes.
+HELD_S = 20.0
+# multiprocessing starts helpers by code: this one is no child of the program's,
+TRACKER = "from multiprocessing.resource_tracker import main"
+# and this one only forks them.
+FORK_SERVER = "from multiprocessing.forkserver import main"
+
+
+def start() -> None:
+    """Join as a process that has just been started, if it was born into a family. Called by sitecustomize."""
+    kin = family.inherited()
+    text = code_of(sys.orig_argv)
+    if kin is None or text.startswith(TRACKER):
+        return
+    from remora.agent import join
+
+    if "log" in kin:
+        open_log(kin["log"])
+    if text.startswith(FORK_SERVER):
+        join.pass_on(kin)
+    elif join.join_family(kin):
+        # Before the program has set a handler of its own: it dies as it would have.
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+        os.kill(os.getpid(), _signal.SIGINT)
+
+
+def code_of(arguments: list[str]) -> str:
+    """Return what stands behind -c on a command line of Python, or ""."""
+    for at, argument in enumerate(arguments[1:-1], 1):
+        if argument == "-c":
+            return arguments[at + 1]
+        if not argument.startswith("-"):
+            break
+    return ""
+
+
+def hold(agent: Agent) -> bool:
+    """Block until the hub lets this process go; say whether a Ctrl-C has done it instead."""
+    deadline = _monotonic() + HELD_S
+    while agent.holding and not agent.finished:
+        if _monotonic() > deadline and agent.connection is not None and not agent.connection.was_used:
+            log("no word from the hub: running on")
+            agent.holding = False
+            break
+        try:
+            agent.wait(LOOK_S)
+        except KeyboardInterrupt:
+            agent.holding = False
+            return True
+    return False
