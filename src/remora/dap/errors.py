@@ -119,6 +119,7 @@ SESSION_TAKEN = Kind(
 )
 CANNOT_LAUNCH = Kind(2005, UsageError, "cannot start {program}: {reason}")
 CANNOT_CONNECT = Kind(2006, UsageError, "cannot reach {address}: {reason}")
+CANNOT_ATTACH = Kind(2007, UsageError, "cannot attach to process {pid}: {reason}")
 
 # The debuggee is the reason.
 NOT_STOPPED = Kind(3001, DebuggeeError, "thread {thread} is running; pause it first")

@@ -1,0 +1,39 @@
+"""The way in for what was brought into a running process by its id (`remora.inject`).
+
+Runs on a thread of its own, in a program that knows nothing of us: what it imports comes from the standard
+library and from remora (`inject/inside.py` sees to that), so everything a session needs is loaded here.
+"""
+
+from __future__ import annotations
+
+from remora.agent import join
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def arrive(start: dict[str, Any]) -> dict[str, Any] | None:
+    """Do what `start` says; return what is to be said to who waits, None if it hears that from our hub."""
+    if start.get("options"):
+        join.settings.configure(start["options"])
+    match start["do"]:
+        case "attach":
+            _load_all()
+            join.attach(start["address"], start["secret"])
+            return None
+        case "listen":
+            where = join.listen(tuple(start["where"]), token=start.get("token"), in_process=start["carried"])
+            return {"listening": list(where)}
+        case _:
+            _load_all()
+            return {"connected": list(join.connect(tuple(start["where"]), token=start.get("token")))}
+
+
+def _load_all() -> None:
+    import bisect  # noqa: F401
+    import io  # noqa: F401
+
+    import remora.agent.handlers
+    import remora.engine
+    import remora.values  # noqa: F401

@@ -1,0 +1,166 @@
+"""What the target runs: never imported, its text is the script (see `place`), with `arrive({…})` behind it.
+
+It runs wherever the target happens to be between two of its instructions, with a namespace of its own. So the
+main thread does next to nothing, which cannot be seen or felt, and a new thread does the rest. Nothing of the
+program's is used that the program could have replaced, where that can be helped. No exception leaves it.
+
+It begins by renaming `armed` to `begun`: who waits outside gives up by taking `armed` away, and one of the two
+comes first. A script that runs too late does nothing.
+"""
+
+import _thread
+import posix
+import sys
+
+
+def arrive(start):
+    """Begin what `start` says; return at once."""
+    try:
+        posix.rename(start["folder"] + "/armed", start["folder"] + "/begun")
+    except OSError:
+        return
+    try:
+        is_main = _thread.get_native_id() == posix.getpid()
+        if is_main and "threading" not in sys.modules:
+            # Its first import makes "the main thread".
+            with _Guard(start["package"]):
+                import threading  # noqa: F401
+        _thread.start_new_thread(_begin, (start,))
+    except KeyboardInterrupt:
+        _thread.interrupt_main()  # it was meant for the program
+    except BaseException as error:
+        _say(start, {"failed": _describe(error)})
+
+
+def _begin(start):
+    try:
+        with _Guard(start["package"]):
+            if "threading" not in sys.modules:
+                _import_threading()
+            _load_package(start["package"])
+            from remora.agent import arrival
+
+            result = arrival.arrive(start)
+        if result is not None:
+            _say(start, result)
+    except BaseException as error:
+        _say(start, {"failed": _describe(error)})
+
+
+def _import_threading():
+    """Import it on a thread that is not the main one, and mend what it then takes for the main thread."""
+    import threading
+
+    if sys.version_info >= (3, 13):
+        return  # it asks the interpreter which thread that is
+    main = threading._main_thread
+    with threading._active_limbo_lock:
+        threading._active.pop(main._ident, None)
+        main._ident = start_ident = _main_ident()
+        main._native_id = posix.getpid()
+        threading._active[start_ident] = main
+    # What `threading._shutdown` waits for: a lock that the main thread's own end would release.
+    with threading._shutdown_locks_lock:
+        threading._shutdown_locks.discard(main._tstate_lock)
+        main._tstate_lock = _thread.allocate_lock()
+        main._tstate_lock.acquire()
+        threading._shutdown_locks.add(main._tstate_lock)
+
+
+def _main_ident():
+    """Return the identity of the main thread: the one whose outermost frame is the oldest known."""
+    frames = sys._current_frames()
+    own = _thread.get_ident()
+    others = [ident for ident in frames if ident != own]
+    # Without `threading` there can be more than one only if the program uses `_thread` itself.
+    return others[-1] if others else own
+
+
+class _Guard:
+    """While it holds, what this thread imports comes from the standard library and from remora only.
+
+    A file of the program's may be called like a module of the standard library, and may be further ahead.
+    """
+
+    def __init__(self, package):
+        self.ident = _thread.get_ident()
+        self.folders = []
+        self.others = package
+
+    def __enter__(self):
+        import os
+
+        library = os.path.dirname(os.__file__)
+        self.folders = [
+            folder
+            for folder in sys.path
+            if folder == library or folder.startswith(library + "/lib-dynload") or folder.endswith(".zip")
+        ]
+        self.ident = _thread.get_ident()
+        if library in self.folders:
+            sys.meta_path.insert(0, self)
+
+    def __exit__(self, kind, error, trace):
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+
+    def find_spec(self, name, path=None, target=None):
+        if path is not None or _thread.get_ident() != self.ident or name in sys.builtin_module_names:
+            return None
+        import _frozen_importlib_external
+
+        return _frozen_importlib_external.PathFinder.find_spec(name, self.folders)
+
+
+def _load_package(root):
+    """Have `remora` from `root`, or as it was loaded before."""
+    import _frozen_importlib
+    import _frozen_importlib_external
+
+    package = sys.modules.get("remora")
+    if package is not None:
+        if not hasattr(package, "__path__") or not hasattr(package, "listen"):
+            raise ImportError("the program has a module of its own that is called remora")
+        if not _exists(package.__path__[0]):
+            # It came with an earlier attach, in a folder that is gone.
+            for name, module in list(sys.modules.items()):
+                if name.partition(".")[0] == "remora" and hasattr(module, "__path__"):
+                    module.__path__[:] = [root + "/" + name.replace(".", "/")]
+        return
+    spec = _frozen_importlib_external.PathFinder.find_spec("remora", [root])
+    if spec is None or spec.loader is None:
+        raise ImportError("the process cannot read the package in " + root)
+    package = _frozen_importlib.module_from_spec(spec)
+    sys.modules["remora"] = package
+    try:
+        spec.loader.exec_module(package)
+    except BaseException:
+        del sys.modules["remora"]
+        raise
+
+
+def _exists(path):
+    try:
+        posix.stat(path)
+    except OSError:
+        return False
+    return True
+
+
+def _describe(error):
+    return "%s: %s" % (type(error).__name__, error)  # noqa: UP031  # runs before anything of ours is there
+
+
+def _say(start, result):
+    """Leave word in the folder, for who waits outside."""
+    try:
+        import json
+
+        fd = posix.open(start["folder"] + "/saying", posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC, 0o600)
+        try:
+            posix.write(fd, json.dumps(result).encode())
+        finally:
+            posix.close(fd)
+        posix.rename(start["folder"] + "/saying", start["folder"] + "/said")
+    except OSError:
+        return  # nobody waits any more

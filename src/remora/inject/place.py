@@ -1,0 +1,151 @@
+"""The folder where we and the target meet: the script, what it leaves behind, the socket it dials.
+
+Only the target's user may enter it (and root), so the secret in the script is safe. It lies where both can see
+it: a target in a container or a chroot has a root folder of its own, which we reach through /proc/PID/root.
+The names in it:
+
+* `go.py`: the script;
+* `armed`, which the script renames to `begun` as the first thing it does: see `inside`;
+* `said`: how it went, where nobody listens on a socket (JSON);
+* `hub`: the socket, made by the caller;
+* `remora`: the package, where the target cannot read ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import stat
+
+from remora.inject.failures import cannot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from remora.inject.processes import Target
+
+# What the target needs of the package: the layers of the debuggee.
+CARRIED = ("agent", "dap", "engine", "values")
+# A Unix socket's name may have 107 bytes.
+MAX_BASE_CHARS = 60
+
+
+class Place:
+    """One folder, from the first file to the last."""
+
+    def __init__(self, target: Target) -> None:
+        """Make it. DapError if no folder can be written that both can see."""
+        self._target = target
+        # None of the process's own: the name may not be guessed by who could put something there before.
+        name = f"remora-{target.pid}-{os.urandom(6).hex()}"
+        for base in _bases(target):
+            path = os.path.join(target.path(base), name)
+            with contextlib.suppress(OSError):
+                # A container's /tmp might be a link that leads out of it.
+                if not stat.S_ISDIR(os.lstat(target.path(base)).st_mode):
+                    continue
+                os.mkdir(path, 0o700)
+                self._give(path)
+                self.folder, self.inside = path, os.path.join(base, name)
+                return
+        raise cannot(target.pid, "there is no folder that both it and this process can write to (tried "
+                     + ", ".join(_bases(target)) + "); mount a writable /tmp there")  # fmt: skip
+
+    def socket_path(self) -> str:
+        return os.path.join(self.folder, "hub")
+
+    def socket_made(self) -> None:
+        """Let the target dial the socket that the caller has bound."""
+        os.chmod(self.socket_path(), 0o600)
+        self._give(self.socket_path())
+
+    def arm(self, start: dict[str, Any]) -> str:
+        """Write the script; return its path as the target sees it."""
+        with open(os.path.join(os.path.dirname(__file__), "inside.py"), encoding="utf-8") as file:
+            text = file.read()
+        start = {**start, "folder": self.inside, "package": self._package()}
+        self._write("armed", "")
+        self._write("go.py", f"{text}\n\narrive({start!r})\n")
+        return os.path.join(self.inside, "go.py")
+
+    def disarm(self) -> bool:
+        """Make the script do nothing when it runs after all; False if it has begun already."""
+        try:
+            os.unlink(os.path.join(self.folder, "armed"))
+        except OSError:
+            return False
+        return True
+
+    @property
+    def begun(self) -> bool:
+        return os.path.exists(os.path.join(self.folder, "begun"))
+
+    def said(self) -> dict[str, Any] | None:
+        """Return what the script has left for us, if it has."""
+        try:
+            with open(os.path.join(self.folder, "said"), encoding="utf-8") as file:
+                found = json.load(file)
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _write(self, name: str, text: str) -> None:
+        path = os.path.join(self.folder, name)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(fd, "w", encoding="utf-8") as file:
+            file.write(text)
+        self._give(path)
+
+    def _give(self, path: str) -> None:
+        if self._target.uid != os.geteuid():
+            os.chown(path, self._target.uid, self._target.gid)
+
+    def _package(self) -> str:
+        """Return the folder that holds `remora`, as the target sees it."""
+        own = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        if self._target.shares_view and _may_read(os.path.join(own, "remora"), self._target.uid):
+            return own
+        source = os.path.join(own, "remora")
+        destination = os.path.join(self.folder, "remora")
+        os.mkdir(destination, 0o700)
+        for name in os.listdir(source):
+            if name.endswith(".py"):
+                shutil.copyfile(os.path.join(source, name), os.path.join(destination, name))
+        for layer in CARRIED:
+            shutil.copytree(os.path.join(source, layer), os.path.join(destination, layer),
+                            ignore=shutil.ignore_patterns("__pycache__"))  # fmt: skip
+        for folder, _, files in os.walk(destination):
+            self._give(folder)
+            for file in files:
+                self._give(os.path.join(folder, file))
+        return self.inside
+
+
+def _bases(target: Target) -> list[str]:
+    """Return folders that may do, as the target sees them, the best first."""
+    bases = []
+    if target.shares_view and target.uid == os.geteuid():
+        bases = [os.environ.get("XDG_RUNTIME_DIR", ""), os.environ.get("TMPDIR", "")]
+    return [base for base in (*bases, "/tmp", "/var/tmp", "/dev/shm", "/run") if 0 < len(base) <= MAX_BASE_CHARS]
+
+
+def _may_read(path: str, uid: int) -> bool:
+    """Whether a user may read a folder: by its mode bits, groups left aside."""
+    if uid in (0, os.geteuid()):
+        return True
+    while True:
+        status = os.stat(path)
+        wanted = stat.S_IRUSR | stat.S_IXUSR if status.st_uid == uid else stat.S_IROTH | stat.S_IXOTH
+        if path == "/":
+            wanted &= stat.S_IXUSR | stat.S_IXOTH
+        if status.st_mode & wanted != wanted:
+            return False
+        if path == os.path.dirname(path):
+            return True
+        path = os.path.dirname(path)
