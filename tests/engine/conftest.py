@@ -41,8 +41,8 @@ class Recorder:
     def logged(self, breakpoint: Breakpoint, text: str, frame_line: int) -> None:
         self.logs.append((breakpoint.id, text, frame_line))
 
-    def captured(self, breakpoint: Breakpoint, frame: FrameType) -> None:
-        self.all.append(("captured", (breakpoint.id, frame.f_lineno, dict(frame.f_locals))))
+    def snapped(self, breakpoint: Breakpoint, frame: FrameType) -> None:
+        self.all.append(("snapped", (breakpoint.id, frame.f_lineno, dict(frame.f_locals))))
 
     def throttled(self, breakpoint: Breakpoint) -> None:
         self.all.append(("throttled", breakpoint))

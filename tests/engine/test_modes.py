@@ -30,7 +30,7 @@ def test_a_snapshot_shows_the_frame_and_the_program_goes_on(debug: Any) -> None:
     program.finish()
     debug.no_more_stops()
     line = program.line("body")
-    assert debug.recorder.of("captured") == [
+    assert debug.recorder.of("snapped") == [
         (point.id, line, {"n": 3, "i": 0}),
         (point.id, line, {"n": 3, "i": 1, "x": 0}),
         (point.id, line, {"n": 3, "i": 2, "x": 1}),
@@ -44,7 +44,7 @@ def test_condition_hit_condition_and_limit_count_together(debug: Any) -> None:
     )
     program.start()
     program.finish()
-    assert [local["i"] for _, _, local in debug.recorder.of("captured")] == [6, 9]
+    assert [local["i"] for _, _, local in debug.recorder.of("snapped")] == [6, 9]
 
 
 def test_after_its_limit_the_line_is_switched_off(debug: Any) -> None:

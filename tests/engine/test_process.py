@@ -28,7 +28,7 @@ class Script:
     def stopped(self, stop): self.stops.put(stop)
     def resumed(self, thread_id): pass
     def logged(self, breakpoint, text, line): say("log", text)
-    def captured(self, breakpoint, frame): pass
+    def snapped(self, breakpoint, frame): pass
     def throttled(self, breakpoint): pass
     def thread_started(self, thread): pass
     def thread_exited(self, thread): pass

@@ -38,6 +38,22 @@ EXCEPTION_FILTERS: list[dict[str, Any]] = [
     },
 ]
 
+BREAKPOINT_MODES: list[dict[str, Any]] = [
+    {"mode": "stop", "label": "Stop", "description": "Stop the program", "appliesTo": ["source"]},
+    {
+        "mode": "snapshot",
+        "label": "Snapshot",
+        "description": "Show the local variables and the stack, and go on",
+        "appliesTo": ["source"],
+    },
+    {
+        "mode": "log",
+        "label": "Log",
+        "description": "Show the log message, and go on",
+        "appliesTo": ["source"],
+    },
+]
+
 CAPABILITIES: dict[str, Any] = {
     "supportsConfigurationDoneRequest": True,
     "supportsConditionalBreakpoints": True,
@@ -57,4 +73,5 @@ CAPABILITIES: dict[str, Any] = {
     "supportsGotoTargetsRequest": True,
     "supportsTerminateRequest": True,
     "supportTerminateDebuggee": True,
+    "breakpointModes": BREAKPOINT_MODES,
 }

@@ -206,6 +206,7 @@ _IN_EVENTS: dict[str, tuple[str, ...]] = {
     "loadedSource": ("source",),
     "module": ("module",),
     "remoraLog": ("source",),
+    "remoraLeftOut": ("source",),
     "remoraSnapshot": ("frames", "*", "source"),
 }
 

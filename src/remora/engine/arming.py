@@ -101,7 +101,7 @@ class Armoury:
         self.met: Callable[[CodeType], None] | None = None  # told each code object met, for special places
         self.fired: Callable[[FrameType, list[Breakpoint], str | None, bool], None] = _nothing
         self.logged: Callable[[Breakpoint, str, int], None] = lambda breakpoint, text, line: None
-        self.captured: Callable[[Breakpoint, FrameType], None] = lambda breakpoint, frame: None
+        self.snapped: Callable[[Breakpoint, FrameType], None] = lambda breakpoint, frame: None
         self.throttled: Callable[[Breakpoint], None] = lambda breakpoint: None
         self.broke: Callable[[Breakpoint], None] = lambda breakpoint: None
         self.may_stop: Callable[[], bool] = lambda: True
@@ -306,10 +306,10 @@ class Armoury:
                     continue
                 listening = True
             if breakpoint.snaps:
-                self.captured(breakpoint, frame)
-            elif trigger.log is not None:
+                self.snapped(breakpoint, frame)
+            if trigger.log is not None:
                 self.logged(breakpoint, trigger.log(frame), frame.f_lineno)
-            else:
+            elif not breakpoint.snaps:
                 hit.append(breakpoint)
         if hit:
             self.fired(frame, hit, text, at_line)

@@ -22,7 +22,7 @@ from .follower import FollowerEvents
 from .jobs import Interrupted, Job, watcher
 from .monitoring import PY_RETURN, PY_START, PY_UNWIND, RAISE, Tool
 from .placing import Placer
-from .stack import StackEntry, entry, places_from, trim
+from .stack import Place, StackEntry, entry, places_from, trim
 from .stepping import Stepping
 from .stopping import World
 from .stops import Listener, StepKind, Stop, StopReason
@@ -85,7 +85,7 @@ class Engine:
         armoury.may_stop = self._may_stop
         armoury.fired = self._breakpoint_fired
         armoury.logged = listener.logged
-        armoury.captured = listener.captured
+        armoury.snapped = listener.snapped
         armoury.throttled = listener.throttled
         armoury.broke = listener.breakpoint_changed
         armoury.code_appeared = self._code_appeared
@@ -410,6 +410,24 @@ class Engine:
                 parked.frames = places
         wanted = places[start : start + levels] if levels else places[start:]
         return [entry(place, user_code=self.is_user_code(place[0].f_code)) for place in wanted], len(places)
+
+    def stack_from(self, frame: FrameType, levels: int) -> tuple[list[StackEntry], bool]:
+        """The frame and its callers, innermost first, and whether there are more. Any thread."""
+        places: list[Place] = []
+        at: FrameType | None = frame
+        while at is not None and len(places) < levels:
+            places.append((at, at.f_lasti, at.f_lineno))
+            at = at.f_back
+        if at is None:
+            trim(places, self._is_launcher, self._is_own)
+        return [
+            entry(place, user_code=self.is_user_code(place[0].f_code)) for place in places
+        ], at is not None
+
+    def current_thread(self) -> ThreadInfo:
+        """The calling thread. Any thread."""
+        ident = _get_ident()
+        return self._threads.info(self._threads.id_of(ident), ident, ThreadState.RUNNING)
 
     # running things on a parked thread
 

@@ -14,6 +14,7 @@ from remora.agent.handlers import (
     lifecycle,
     sources,
     stack,
+    stacks,
     variables,
 )
 from remora.dap.check import check_arguments
@@ -32,6 +33,7 @@ HANDLERS: dict[str, Handler] = {
     **exceptions.HANDLERS,
     **execution.HANDLERS,
     **stack.HANDLERS,
+    **stacks.HANDLERS,
     **variables.HANDLERS,
     **evaluate.HANDLERS,
     **sources.HANDLERS,
@@ -53,7 +55,7 @@ NOT_YET = "this version of remora cannot do it yet"
 def dispatch(session: Session, request: Request) -> dict[str, Any] | Pending | None:
     """Check a request and hand it to its handler."""
     command = request.command
-    if command not in ARGUMENTS:
+    if command not in ARGUMENTS and command not in HANDLERS:
         raise UNKNOWN_REQUEST(command=command[:100])
     problems = check_arguments(command, request.arguments)
     if problems:
