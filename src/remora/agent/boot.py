@@ -61,7 +61,7 @@ def main() -> None:
         raise SystemExit(130) from None  # terminated before the program began: no traceback of ours
     if agent.finished:
         raise SystemExit("remora: the debug adapter went away before the program began")
-    run.run(target["kind"], target["value"], target["args"], agent=agent, ready=agent.program_begins)
+    run.run(target["kind"], target["value"], target["args"] or [], agent=agent, ready=agent.program_begins)
 
 
 if __name__ == "__main__":

@@ -2,76 +2,42 @@
 
 A property of the wrong type or two that contradict each other are an error that names them. A property nobody
 knows is named once, to the user, and passed over: front ends add their own. Those known to be harmless are
-not even named. A null property counts as absent.
+not even named. A null property counts as absent. Which properties there are: `properties`.
 """
 
 from __future__ import annotations
 
-import os
-
-from remora.dap.errors import BAD_SETTING, UsageError
+from remora.dap.errors import UsageError
+from remora.hub.kinds import CONSOLES, shown
+from remora.hub.properties import (
+    DEBUG_OPTIONS,
+    OF_ATTACH_UNSAID,
+    OF_LAUNCH_UNSAID,
+    PROPERTIES,
+    UNSAID,
+    Effect,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
 DEFAULT_HOST = "127.0.0.1"
+_WAYS: tuple[str, ...] = ("connect", "listen", "processId")
 
-CONSOLES = ("internalConsole", "integratedTerminal", "externalTerminal")
-
-# Front ends add these to every configuration; they say nothing to us.
-_HARMLESS = frozenset(
-    "name type request command presentation preLaunchTask postDebugTask internalConsoleOptions debugServer "
-    "serverReadyAction workspaceFolder clientOS debugOptions variablePresentation purpose windows linux osx "
-    "suppressMultipleSessionWarning debugAdapterPath debugAdapterPython debugLauncherPath logToFile "
-    "consoleName consoleTitle "
-    "showReturnValue timeout modes compounds stopAll hostName port host connect adapter cwdMode restart "
-    "maxExceptionStackFrames steppingResumesAllThreads targetArchitecture processName isOutputRedirected "
-    "env envFile cwd console python pythonPath pythonArgs args ".split()
-)  # fmt: skip
-
-# Read here or by the agent; the value tells what it must be.
-_BOTH = {
-    "justMyCode": "bool",
-    "redirectOutput": "bool",
-    "showReturnValue": "bool",
-    "stopOnEntry": "bool",
-    "subProcess": "bool",
-    "token": "text",
-    "pathMappings": "mappings",
-    "localRoot": "text",
-    "remoteRoot": "text",
-    "rules": "list",
-    "noDebug": "bool",
-    "maxExceptionStackFrames": "number",
-    "steppingResumesAllThreads": "bool",
-}
-_LAUNCH = {
-    **_BOTH,
-    "program": "text",
-    "module": "text",
-    "code": "text or lines",
-    "args": "text or texts",
-    "cwd": "text",
-    "env": "environment",
-    "envFile": "text",
-    "python": "text or texts",
-    "pythonPath": "text",
-    "pythonArgs": "text or texts",
-    "console": "console",
-}
-_ATTACH = {
-    **_BOTH,
-    "connect": "address",
-    "listen": "address",
-    "host": "text",
-    "port": "port",
-    "processId": "process",
-    "subProcessId": "process",
-}
-# Known to people from other debuggers of Python, of use one day: a value that asks for something is answered.
-_NOT_YET = frozenset("django jinja flask pyramid gevent sudo autoReload guiEventLoop subProcess".split())
+# What the debuggee's side needs to know: neither secrets nor what only concerns starting.
+_FOR_AGENT = (
+    "justMyCode",
+    "redirectOutput",
+    "showReturnValue",
+    "stopOnEntry",
+    "subProcess",
+    "rules",
+    "maxExceptionStackFrames",
+    "steppingResumesAllThreads",
+    "noDebug",
+    "autoReload",
+)
 
 
 class Address:
@@ -101,17 +67,23 @@ class Configuration:
     def token(self) -> str | None:
         return self.arguments.get("token")
 
+    @property
+    def wants_log(self) -> bool:
+        return self.arguments.get("logToFile", False) is True
+
     def for_agent(self) -> dict[str, Any]:
-        """Return what the debuggee's side needs to know: neither secrets nor what only concerns starting."""
-        wanted = ("justMyCode", "redirectOutput", "showReturnValue", "stopOnEntry", "subProcess", "rules",
-                  "maxExceptionStackFrames", "steppingResumesAllThreads", "noDebug")  # fmt: skip
-        return {name: self.arguments[name] for name in wanted if name in self.arguments}
+        """Return what the debuggee's side needs to know."""
+        return {name: self.arguments[name] for name in _FOR_AGENT if name in self.arguments}
 
 
 class Attach(Configuration):
-    """An `attach` request: at most one of `connect`, `listen`, `process_id`."""
+    """An `attach` request: at most one of `connect`, `listen`, `process_id`.
 
-    __slots__ = ("connect", "listen", "process_id", "sub_process_id")
+    `timeout_s` is how long to go on dialling, or to wait for a program that dials; None for the usual. With
+    `restart` the client is told at the end to attach again.
+    """
+
+    __slots__ = ("connect", "listen", "process_id", "restart", "sub_process_id", "timeout_s")
 
     def __init__(self, arguments: dict[str, Any], notes: list[str]) -> None:
         super().__init__("attach", arguments, notes)
@@ -120,13 +92,20 @@ class Attach(Configuration):
         if self.connect is None and self.listen is None and "port" in arguments:
             # Old style. VS Code's own attach also puts `host` alone there, which then means nothing.
             self.connect = Address(arguments.get("host") or DEFAULT_HOST, int(arguments["port"]))
-        self.process_id = arguments.get("processId")
+        process = arguments.get("processId")
+        self.process_id = int(process) if process is not None else None
         sub = arguments.get("subProcessId")
         self.sub_process_id = int(sub) if sub is not None else None
+        timeout = arguments.get("timeout")
+        self.timeout_s: float | None = float(timeout) if timeout is not None else None
+        self.restart = bool(arguments.get("restart", False))
 
 
 class Launch(Configuration):
-    """A `launch` request: exactly one of program, module, code."""
+    """A `launch` request: exactly one of program, module, code.
+
+    `shell_args` are arguments that a shell takes apart; then `args` is empty.
+    """
 
     __slots__ = (
         "args",
@@ -134,11 +113,19 @@ class Launch(Configuration):
         "console",
         "cwd",
         "env",
+        "env_file",
+        "gevent",
         "module",
         "no_debug",
         "program",
         "python",
         "python_args",
+        "shell_args",
+        "shows_output",
+        "sudo",
+        "title",
+        "waits_on_failure",
+        "waits_on_success",
     )
 
     def __init__(self, arguments: dict[str, Any], notes: list[str]) -> None:
@@ -147,64 +134,121 @@ class Launch(Configuration):
         self.program: str | None = arguments.get("program")
         self.module: str | None = arguments.get("module")
         self.code: str | None = "\n".join(code) if isinstance(code, list) else code
-        self.args = _words(arguments.get("args"))
+        args = arguments.get("args")
+        self.shell_args: str | None = args.strip() or None if isinstance(args, str) else None
+        self.args = _words(args) if isinstance(args, list) else []
         python = arguments.get("python") or arguments.get("pythonPath")
         # One text is one path, blanks and all; a list brings arguments along.
         self.python: list[str] = [python] if isinstance(python, str) else list(python or ())
         self.python_args = _words(arguments.get("pythonArgs"))
         self.cwd: str | None = arguments.get("cwd") or None
         self.env: dict[str, str | None] = arguments.get("env", {})
+        self.env_file: str | None = arguments.get("envFile") or None
         self.console: str = arguments.get("console", CONSOLES[0])
+        self.title: str | None = arguments.get("consoleTitle") or arguments.get("consoleName")
         self.no_debug: bool = arguments.get("noDebug", False)
+        self.sudo: bool = arguments.get("sudo", False)
+        self.gevent: bool = arguments.get("gevent", False)
+        self.waits_on_success: bool = arguments.get("waitOnNormalExit", False)
+        self.waits_on_failure: bool = arguments.get("waitOnAbnormalExit", False)
+        # A terminal shows the output; whoever wants it in the debug console too says so.
+        self.shows_output: bool = arguments.get("redirectOutput", self.console == CONSOLES[0])
+
+    def for_agent(self) -> dict[str, Any]:
+        return {**super().for_agent(), "redirectOutput": self.shows_output}
 
 
 def read(command: str, arguments: dict[str, Any]) -> Attach | Launch:
     """Check the arguments of `launch` or `attach`. Raise UsageError that names every problem."""
-    table = _LAUNCH if command == "launch" else _ATTACH
     present = {name: value for name, value in arguments.items() if value is not None}
-    problems: list[str] = []
+    _apply_debug_options(present)
     notes: list[str] = []
+    problems: list[str] = []
+    idle: list[str] = []
+    other: list[str] = []
     unknown: list[str] = []
     for name, value in present.items():
-        if name in table:
-            problem = _CHECKS[table[name]](value)
-            if problem:
-                problems.append(f'"{name}" {problem}, not {_short(value)}')
-        elif name in _NOT_YET:
-            if value:
-                notes.append(f'"{name}" has no effect in this version of remora')
-        elif name not in _HARMLESS and not name.startswith("__"):
-            unknown.append(f'"{name}"')
+        row = PROPERTIES.get(name)
+        if row is None:
+            if name not in UNSAID and not name.startswith("__"):
+                unknown.append(name)
+        elif not row.is_for(command):
+            if name not in (OF_LAUNCH_UNSAID if command == "attach" else OF_ATTACH_UNSAID):
+                other.append(name)
+        elif problem := row.kind.check(value):
+            problems.append(
+                f'"{name}" {problem}' + ("" if problem == "is empty" else f", not {shown(value)}")
+            )
+        elif row.effect is Effect.NOT_YET and value and value != "none":
+            idle.append(name)
     if problems:
         raise UsageError(f"the {command} configuration is wrong: " + "; ".join(problems))
-    if unknown:
-        notes.append(f"the {command} configuration has settings remora does not know: " + ", ".join(unknown))
     if command == "launch":
-        _check_launch(present)
-        return Launch(present, notes)
-    _check_attach(present)
-    return Attach(present, notes)
+        _check_launch(present, other)
+    else:
+        _check_attach(present)
+    notes += [f'"{name}" has no effect in this version of remora' for name in idle]
+    if other:
+        there = "attach" if command == "launch" else "launch"
+        notes.append(f'{_quoted(other)}: of "request": "{there}", without effect in "{command}"')
+    if unknown:
+        notes.append(
+            f"the {command} configuration has settings remora does not know: {_guessed(unknown, command)}"
+        )
+    return Launch(present, notes) if command == "launch" else Attach(present, notes)
 
 
-def _check_launch(arguments: dict[str, Any]) -> None:
+def _apply_debug_options(arguments: dict[str, Any]) -> None:
+    """Put in what `debugOptions` stands for, where nothing else is said."""
+    options = arguments.get("debugOptions")
+    for option in options if isinstance(options, list) else ():
+        if isinstance(option, str) and option in DEBUG_OPTIONS:
+            name, value = DEBUG_OPTIONS[option]
+            arguments.setdefault(name, value)
+
+
+def _check_launch(arguments: dict[str, Any], other: list[str]) -> None:
     targets = [name for name in ("program", "module", "code") if arguments.get(name)]
+    if not targets and (ways := [name for name in _WAYS if name in other]):
+        raise UsageError(
+            f'the launch configuration has {_quoted(ways)}, which belongs to "request": "attach", '
+            'and nothing to start: no "program", "module" or "code"'
+        )
     if len(targets) != 1:
         problem = "needs one of" if not targets else "takes only one of"
-        given = "" if not targets else " (given: " + ", ".join(f'"{name}"' for name in targets) + ")"
+        given = "" if not targets else f" (given: {_quoted(targets)})"
         raise UsageError(f'the launch configuration {problem} "program", "module" and "code"{given}')
     if arguments.get("python") and arguments.get("pythonPath"):
         raise UsageError('the launch configuration takes only one of "python" and "pythonPath"')
-    if not arguments.get("python", "x"):
-        raise BAD_SETTING(command="launch", setting='"python"', problem="is empty")
+    waits = [name for name in ("waitOnNormalExit", "waitOnAbnormalExit") if arguments.get(name)]
+    if waits and arguments.get("console", CONSOLES[0]) == CONSOLES[0]:
+        raise UsageError(
+            f'{_quoted(waits)}: only with "console" in a terminal is there a window to keep open'
+        )
 
 
 def _check_attach(arguments: dict[str, Any]) -> None:
-    ways: list[str] = [name for name in ("connect", "listen", "processId") if name in arguments]
+    ways = [name for name in _WAYS if name in arguments]
     if "port" in arguments and "connect" not in ways:
         ways.append("port")
     if len(ways) > 1:
-        given = ", ".join(f'"{name}"' for name in ways)
-        raise UsageError(f"the attach configuration takes only one of {given}")
+        raise UsageError(f"the attach configuration takes only one of {_quoted(ways)}")
+
+
+def _quoted(names: list[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _guessed(unknown: list[str], command: str) -> str:
+    """Name the unknown, each with the known name it may stand for."""
+    import difflib
+
+    known = {name.lower(): name for name, row in PROPERTIES.items() if row.is_for(command)}
+    said = []
+    for name in unknown:
+        close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.75)
+        said.append(f'"{name}"' + (f' (did you mean "{known[close[0]]}"?)' if close else ""))
+    return ", ".join(said)
 
 
 def _address(value: Any) -> Address | None:
@@ -221,126 +265,3 @@ def _words(value: Any) -> list[str]:
 
         return shlex.split(value)
     return [str(word) for word in value]
-
-
-def _short(value: Any) -> str:
-    import json
-
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-# Each returns what the value must be if it is not that.
-
-
-def _is_bool(value: Any) -> str | None:
-    return None if isinstance(value, bool) else "must be true or false"
-
-
-def _is_passable(text: str) -> bool:
-    """Say whether a process can be given this text: no zero byte, no half of a surrogate pair."""
-    try:
-        return b"\0" not in os.fsencode(text)
-    except UnicodeEncodeError:
-        return False
-
-
-def _is_text(value: Any) -> str | None:
-    return None if isinstance(value, str) and _is_passable(value) else "must be a text"
-
-
-def _is_number(value: Any) -> str | None:
-    return None if type(value) in (int, float) else "must be a number"
-
-
-def _is_list(value: Any) -> str | None:
-    return None if isinstance(value, list) else "must be a list"
-
-
-def _is_lines(value: Any) -> str | None:
-    lines = value if isinstance(value, list) else [value]
-    if all(isinstance(line, str) and _is_passable(line) for line in lines):
-        return None
-    return "must be a text or a list of lines"
-
-
-def _is_texts(value: Any) -> str | None:
-    if isinstance(value, str):
-        import shlex
-
-        try:
-            shlex.split(value)
-        except ValueError as error:
-            return f"cannot be split into words ({error})"
-        return _is_text(value)
-    if isinstance(value, list) and all(
-        type(word) in (int, float) or (isinstance(word, str) and _is_passable(word)) for word in value
-    ):
-        return None
-    return "must be a text or a list of texts"
-
-
-def _is_console(value: Any) -> str | None:
-    return None if value in CONSOLES else "must be one of " + ", ".join(f'"{name}"' for name in CONSOLES)
-
-
-def _is_environment(value: Any) -> str | None:
-    if not isinstance(value, dict):
-        return "must be an object of names and texts"
-    for name, text in value.items():
-        if not name or "=" in name or not _is_passable(name):
-            return f"has a name no variable can have ({_short(name)})"
-        if not (text is None or (isinstance(text, str) and _is_passable(text))):
-            return f'must give a text, or null to unset, for "{name}"'
-    return None
-
-
-def _is_port(value: Any) -> str | None:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        value = int(value)
-    return None if type(value) is int and 0 <= value <= 65535 else "must be a port number, 0 to 65535"
-
-
-def _is_address(value: Any) -> str | None:
-    if not isinstance(value, dict) or "port" not in value:
-        return 'must be an object {"host": …, "port": …}'
-    host = value.get("host")
-    if host is not None and not isinstance(host, str):
-        return "must have a text as its host"
-    problem = _is_port(value["port"])
-    return problem and problem.replace("must be", "must have as its port")
-
-
-def _is_process(value: Any) -> str | None:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        return None
-    return None if type(value) is int and value > 0 else "must be a process id"
-
-
-def _is_mappings(value: Any) -> str | None:
-    shape = 'must be a list of objects {"localRoot": …, "remoteRoot": …}'
-    if not isinstance(value, list):
-        return shape
-    for rule in value:
-        if not isinstance(rule, dict):
-            return shape
-        for name in ("localRoot", "remoteRoot"):
-            if not isinstance(rule.get(name), str):
-                return shape
-    return None
-
-
-_CHECKS: dict[str, Callable[[Any], str | None]] = {
-    "bool": _is_bool,
-    "text": _is_text,
-    "number": _is_number,
-    "list": _is_list,
-    "text or lines": _is_lines,
-    "text or texts": _is_texts,
-    "console": _is_console,
-    "environment": _is_environment,
-    "port": _is_port,
-    "address": _is_address,
-    "process": _is_process,
-    "mappings": _is_mappings,
-}

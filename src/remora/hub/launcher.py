@@ -6,6 +6,7 @@ What the program writes before then is kept and shown first.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -20,13 +21,15 @@ from remora.hub.undebugged import Undebugged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
     from typing import Any
 
     from remora.dap.framing import FramingError
-    from remora.dap.hello import Hello
+    from remora.dap.hello import Address, Hello
     from remora.hub.client import Client, Waiting
     from remora.hub.configuration import Launch
     from remora.hub.hub import Hub
+    from remora.hub.process import Output
     from remora.hub.session import Session
 
 
@@ -56,17 +59,21 @@ class Launcher:
 
     async def start(self) -> None:
         """Start the program and seat the client. Raise DapError if that fails; nothing is left then."""
+        for note in self._plan.notes:
+            self._client.note(note)
         terminal = self._wish.console != "internalConsole"
         if terminal and not self._client.takes("runInTerminal"):
             self._client.note("the client cannot run programs in a terminal: its output appears here instead")
             terminal = False
+            self._wish.shows_output = True
         if self._wish.no_debug:
             self._start_undebugged(terminal=terminal)
             return
         secret = os.urandom(16).hex()
         self._hub.expect(secret, self._arrived)
         try:
-            async with asyncio.timeout(launch.HELLO_S):
+            limit_s = launch.PASSWORD_S if terminal and self._plan.sudo else launch.HELLO_S
+            async with asyncio.timeout(limit_s):
                 if terminal:
                     await self._in_terminal(secret, wait=True)
                 else:
@@ -74,7 +81,7 @@ class Launcher:
         except TimeoutError:
             self._give_up()
             raise CANNOT_LAUNCH(
-                program=self._plan.name, reason=f"it did not come up within {launch.HELLO_S:g} s"
+                program=self._plan.name, reason=f"it did not come up within {limit_s:g} s"
             ) from None
         except BaseException:
             self._give_up()
@@ -91,6 +98,8 @@ class Launcher:
                 # In a terminal: not our child, but its death can be watched all the same.
                 self._program = Watched(hello["pid"], self._exited)
                 self._hub.keep(self._program)
+            else:
+                self._program.is_behind(hello["pid"])
             # At once, in this very callback: the agent's next message must find its owner.
             if self._wish.no_debug:
                 connection.owner = _Ignored()
@@ -107,14 +116,17 @@ class Launcher:
             waiting=self._waiting,
             program=self._program,
         )
-        for category, text in self._early:
-            self._session.program_output(category, text)
-        self._early.clear()
+        early, self._early = self._early, []
+        for category, text in early:
+            self._output(category, text)
 
     async def _as_child(self, secret: str) -> None:
+        if self._plan.sudo:
+            await self._as_root(secret)
+            return
         ours, theirs = socket.socketpair()
         with theirs:
-            session = self._plan.session({"fd": theirs.fileno()}, secret, wait=True, captures=True)
+            session = self._session_text({"fd": theirs.fileno()}, secret, wait=True, captures=True)
             try:
                 self._program = Process(
                     self._plan.debugged(),
@@ -129,25 +141,68 @@ class Launcher:
                 raise launch.explain(self._plan, error) from None
         self._hub.keep(self._program)
         ours.setblocking(False)
-        await asyncio.get_running_loop().create_connection(lambda: Connection(self._hub), sock=ours)
+        await asyncio.get_running_loop().create_connection(self._hub.make_connection, sock=ours)
         await self._hello
 
-    async def _in_terminal(self, secret: str, *, wait: bool) -> None:
+    async def _as_root(self, secret: str) -> None:
+        """Start it under sudo, which passes on neither descriptors nor the environment."""
+        async with self._meeting_place() as (folder, path):
+            session = self._session_text({"unix": path}, secret, wait=True, captures=True)
+            settings = launch.private_file(folder, "settings", self._plan.root_settings(session))
+            command = self._plan.as_root(self._plan.debugged(), settings, ask=False)
+            self._program = self._start(command, self._output, self._exited)
+            self._hub.keep(self._program)
+            await self._hello
+
+    def _start(self, command: list[str], on_output: Output, on_exit: Callable[[int | None], None]) -> Process:
+        """Start what needs no connection of ours. Raise DapError if that fails."""
+        try:
+            return Process(
+                command,
+                cwd=self._plan.cwd,
+                env=self._plan.environment,
+                pass_fds=(),
+                on_output=on_output,
+                on_exit=on_exit,
+            )
+        except OSError as error:
+            raise launch.explain(self._plan, error) from None
+
+    @contextlib.asynccontextmanager
+    async def _meeting_place(self) -> AsyncIterator[tuple[str, str]]:
+        """Listen in a folder that only our user (and root) may enter; gone after the hello."""
         folder = launch.private_folder()
         path = os.path.join(folder, "hub")
         server = None
         try:
-            loop = asyncio.get_running_loop()
-            server = await loop.create_unix_server(self._hub.make_connection, path)
-            session = self._plan.session({"unix": path}, secret, wait=wait, captures=False)
-            self._client.ask(
-                "runInTerminal", launch.in_terminal(self._plan, self._wish, session), self._terminal_answered
-            )
-            await self._hello
+            server = await asyncio.get_running_loop().create_unix_server(self._hub.make_connection, path)
+            yield folder, path
         finally:
             if server is not None:
                 server.close()
             shutil.rmtree(folder, ignore_errors=True)
+
+    async def _in_terminal(self, secret: str, *, wait: bool) -> None:
+        async with self._meeting_place() as (folder, path):
+            session = self._session_text({"unix": path}, secret, wait=wait, captures=False)
+            named = "@" + launch.private_file(folder, "session", session)
+            settings = None
+            if self._plan.sudo:
+                settings = launch.private_file(folder, "settings", self._plan.root_settings(named))
+            arguments = launch.in_terminal(
+                self._plan,
+                self._wish,
+                named,
+                settings,
+                expands=self._client.arguments.get("supportsArgsCanBeInterpretedByShell") is True,
+            )
+            self._client.ask("runInTerminal", arguments, self._terminal_answered)
+            await self._hello
+
+    def _session_text(self, address: Address, secret: str, *, wait: bool, captures: bool) -> str:
+        has_children = self._wish.arguments.get("subProcess") is not False
+        family = self._hub.for_children() if has_children else None
+        return self._plan.session(address, secret, wait=wait, captures=captures, family=family)
 
     def _terminal_answered(self, answer: dict[str, Any]) -> None:
         if self._hello.done():
@@ -178,7 +233,7 @@ class Launcher:
     def _output(self, category: str, text: str) -> None:
         if self._session is None:
             self._early.append((category, text))
-        else:
+        elif self._wish.shows_output:
             self._session.program_output(category, text)
 
     def _exited(self, code: int | None) -> None:
@@ -204,20 +259,25 @@ class Launcher:
 
     def _run_plain(self, seat: Undebugged) -> None:
         def exited(code: int | None) -> None:
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
             seat.program_exited(code)
             self._hub.drop(program)
 
+        def output(category: str, text: str) -> None:
+            if self._wish.shows_output:
+                seat.program_output(category, text)
+
+        command = self._plan.plain()
+        folder = None
         try:
-            program = Process(
-                self._plan.plain(),
-                cwd=self._plan.cwd,
-                env=self._plan.environment,
-                pass_fds=(),
-                on_output=seat.program_output,
-                on_exit=exited,
-            )
-        except OSError as error:
-            seat.failed(launch.explain(self._plan, error))
+            if self._plan.sudo:
+                folder = launch.private_folder()
+                settings = launch.private_file(folder, "settings", self._plan.root_settings(None))
+                command = self._plan.as_root(command, settings, ask=False)
+            program = self._start(command, output, exited)
+        except DapError as error:
+            seat.failed(error)
             return
         self._hub.keep(program)
         seat.started(program, self._plan.name, program.pid)

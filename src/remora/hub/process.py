@@ -38,6 +38,7 @@ class Watched:
     def __init__(self, pid: int, on_exit: Callable[[int | None], None]) -> None:
         self.pid = pid
         self.exited = False
+        self._inner_pid = pid  # the program, where `pid` is what runs it: sudo, a shell, a tracer
         self._on_exit = on_exit
         self._loop = asyncio.get_running_loop()
         self._ending = False
@@ -51,12 +52,17 @@ class Watched:
     def hold_output(self, *, yes: bool) -> None:
         """Stop reading what the program writes, or read on."""
 
+    def is_behind(self, pid: int) -> None:
+        """Learn that the program itself is `pid`: whoever started it need not pass on what it is asked."""
+        if pid != self.pid and _descends(pid, self.pid):
+            self._inner_pid = pid
+
     def end(self, *, gently_s: float) -> None:
         """End it: ask first if `gently_s` > 0, kill after that time."""
         if self.exited:
             return
         if gently_s > 0 and not self._ending:
-            self._send(_gentle_signal(self.pid))
+            self._send(self._inner_pid, _gentle_signal(self._inner_pid))
         self._ending = True
         if self._kill_timer is not None:
             self._kill_timer.cancel()
@@ -66,12 +72,25 @@ class Watched:
         self._kill_timer = None
         if not self.exited:
             self._kill_group()
-            self._send(signal.SIGKILL)
+            if self._inner_pid != self.pid and _descends(self._inner_pid, self.pid):
+                self._send(self._inner_pid, signal.SIGKILL)
+            self._send(self.pid, signal.SIGKILL)
 
-    def _send(self, number: int) -> None:
-        # It has died meanwhile, or runs as another user (sudo): then nothing can be done.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(self.pid, number)
+    def _send(self, pid: int, number: int) -> None:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass  # it has died meanwhile
+        except PermissionError:
+            # It was started with sudo, which may let us in once more; where it asks for a password, nothing
+            # can be done from here.
+            with contextlib.suppress(OSError):
+                subprocess.Popen(
+                    ["sudo", "-n", "--", "/bin/sh", "-c", f"kill -{int(number)} {pid}"],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
 
     def _kill_group(self) -> None:
         """Kill what it started, if it leads a group (never the group of the shell it was started from)."""
@@ -246,6 +265,17 @@ class _Pipe:
         self.at_end = True
         if self._loop is not None and not self._held:
             self._loop.remove_reader(self._fd)
+
+
+def _descends(pid: int, ancestor: int) -> bool:
+    """Say whether `pid`, as we count, is a child of `ancestor` or a child's child; and not a namesake."""
+    while pid > 1 and pid != ancestor:
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+                pid = int(file.read().rpartition(")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            return False
+    return pid == ancestor
 
 
 def _gentle_signal(pid: int) -> int:

@@ -25,15 +25,23 @@ def attach(**settings: Any) -> Attach:
 
 def test_a_launch() -> None:
     wish = launch(
-        program="app.py", args="--name 'a b' 3", python="/opt/my python/bin/python", pythonArgs=["-X", "dev"],
+        program="app.py", args=["--name", "a b", 3],
+        python="/opt/my python/bin/python", pythonArgs=["-X", "dev"],
         env={"A": "1", "B": None}, console="integratedTerminal", stopOnEntry=True,
     )  # fmt: skip
     assert wish.args == ["--name", "a b", "3"]
     assert wish.python == ["/opt/my python/bin/python"]
     assert wish.python_args == ["-X", "dev"]
     assert wish.env == {"A": "1", "B": None}
-    assert wish.for_agent() == {"stopOnEntry": True}
+    # A terminal shows the output: not a second time in the debug console.
+    assert wish.for_agent() == {"stopOnEntry": True, "redirectOutput": False}
     assert wish.notes == []
+
+
+def test_one_text_of_arguments_is_for_a_shell() -> None:
+    wish = launch(program="a", args=" --name 'a b' *.txt ")
+    assert wish.args == [] and wish.shell_args == "--name 'a b' *.txt"
+    assert launch(program="a", args="").shell_args is None
 
 
 def test_code_may_be_lines() -> None:
@@ -60,6 +68,19 @@ def test_numbers_among_the_arguments() -> None:
         ({"program": "a", "python": "x", "pythonPath": "y"}, ["python", "pythonPath"]),
         ({"program": "a", "pathMappings": [{"localRoot": "/a"}]}, ["pathMappings", "remoteRoot"]),
         ({"program": "a\0b"}, ["program"]),
+        ({"connect": {"port": 5678}}, ["connect", '"request": "attach"', "nothing to start"]),
+        ({"program": "${file}"}, ["program", "editor", "${file}"]),
+        ({"program": "a", "args": "${command:pickArgs}"}, ["args", "editor"]),
+        ({"program": "a", "python": []}, ["python", "empty"]),
+        ({"program": "a", "python": ""}, ["python", "empty"]),
+        ({"program": "a", "waitOnNormalExit": True}, ["waitOnNormalExit", "terminal"]),
+        ({"program": "a", "autoReload": {"enable": 1}}, ["autoReload", "enable", "true or false"]),
+        ({"program": "a", "autoReload": {"poll": 1}}, ["autoReload", "poll", "pollingInterval"]),
+        ({"program": "a", "rules": [{"include": True}]}, ["rules", "path"]),
+        ({"program": "a", "sudo": "yes"}, ["sudo", "true or false"]),
+        ({"program": "a", "variablePresentation": {"all": "big"}}, ["variablePresentation", "group"]),
+        ({"program": "a", "breakOnSystemExit": [{"from": "x"}]}, ["breakOnSystemExit", "ranges"]),
+        ({"program": "a", "onTerminate": "kill"}, ["onTerminate", "KeyboardInterrupt"]),
     ],
 )
 def test_a_wrong_launch_names_what_is_wrong(settings: dict[str, Any], words: list[str]) -> None:
@@ -97,11 +118,44 @@ def test_where_to_attach() -> None:
         {"port": "http"},
         {"processId": "self"},
         {"token": 12},
+        {"processId": "${command:pickProcess}"},
+        {"processId": 0},
+        {"timeout": -1},
     ],
 )
 def test_a_wrong_attach(settings: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         attach(**settings)
+
+
+def test_a_process_the_editor_has_not_asked_for() -> None:
+    with pytest.raises(UsageError) as caught:
+        attach(processId="${command:pickProcess}")
+    assert "remora ps" in caught.value.text
+    assert attach(processId="42").process_id == 42
+
+
+def test_the_old_spelling() -> None:
+    wish = launch(program="a", debugOptions=["DebugStdLib", "Gevent", "StopOnEntry", "FixFilePathCase"])
+    assert wish.gevent and wish.arguments["justMyCode"] is False and wish.arguments["stopOnEntry"]
+    assert wish.notes == []
+    assert launch(program="a", justMyCode=True, debugOptions=["DebugStdLib"]).arguments["justMyCode"]
+
+
+@pytest.mark.parametrize(
+    ("command", "settings", "words"),
+    [
+        ("launch", {"stopOnEntri": True}, ["stopOnEntri", 'did you mean "stopOnEntry"']),
+        ("launch", {"justmycode": False, "zzz": 1}, ['mean "justMyCode"', '"zzz"']),
+        ("attach", {"pathMapping": []}, ['mean "pathMappings"']),
+        ("launch", {"processId": 3}, ["processId", '"request": "attach"']),
+        ("attach", {"program": "a.py", "args": []}, ["program", "args", '"request": "launch"']),
+    ],
+)
+def test_what_does_nothing_is_named(command: str, settings: dict[str, Any], words: list[str]) -> None:
+    program = {"program": "a"} if command == "launch" else {}
+    (note,) = configuration.read(command, {**program, **settings}).notes
+    assert all(word in note for word in words), note
 
 
 def test_null_is_absent() -> None:

@@ -110,7 +110,8 @@ def read_options(session: Session, arguments: dict[str, Any]) -> AttachOptions:
     agent = session.agent
     options = AttachOptions()
     options.just_my_code = _flag(arguments, "justMyCode", agent.settings.just_my_code)
-    options.redirect_output = _flag(arguments, "redirectOutput", not agent.captures_output)
+    # What the hub reads itself is not to be seen twice.
+    options.redirect_output = _flag(arguments, "redirectOutput", True) and not agent.captures_output
     options.show_return_value = _flag(arguments, "showReturnValue", True)
     options.stop_on_entry = _flag(arguments, "stopOnEntry", False)
     rules = arguments.get("rules")
