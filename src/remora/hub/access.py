@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import struct
 
 from remora.dap import trust
 
@@ -28,16 +30,32 @@ def check(given: str | None, expected: str | None, peer: Peer) -> None:
 class Peer:
     """The other end of a connection: what its socket tells about it."""
 
-    __slots__ = ("_local", "_remote", "host", "is_loopback", "is_private", "name")
+    __slots__ = ("_local", "_remote", "host", "is_alien", "is_loopback", "is_private", "name")
 
-    def __init__(self, family: str, local: Any = None, remote: Any = None) -> None:
-        """`family`: "tcp" with both addresses; "private" for pipes and sockets only we could have made."""
+    def __init__(
+        self, family: str, local: Any = None, remote: Any = None, *, user: int | None = None
+    ) -> None:
+        """`family`: "tcp" with both addresses; "private" for pipes and sockets only we could have made.
+
+        "unix" with the user id at the other end: ours (or root's) is private, any other is alien, and nothing
+        it says is heard.
+        """
         self._local = local
         self._remote = remote
-        self.is_private = family == "private"
+        # None: the system does not tell, but the socket lies in a folder of ours.
+        is_ours = user is None or user in (0, os.getuid(), os.geteuid())
+        self.is_private = family == "private" or (family == "unix" and is_ours)
+        self.is_alien = family == "unix" and not is_ours
         self.host: str = remote[0] if family == "tcp" and remote else ""
         self.is_loopback = trust.is_loopback(self.host)
         self.name = f"{self.host}:{remote[1]}" if self.host else "this machine"
+        if self.is_alien:
+            self.name = f"user {user}"
+
+    @property
+    def local(self) -> tuple[str, int] | None:
+        """Host and port at which the peer has reached us; None where that was no TCP."""
+        return (self._local[0], self._local[1]) if self._local else None
 
     def trusted(self) -> bool:
         """Tell whether the peer is our own user on this machine."""
@@ -48,6 +66,15 @@ class Peer:
         if not os.path.exists(trust.TABLES[0]):
             return True  # no table to read (not Linux): loopback has to be enough
         return owner_of(self._remote, self._local) in (0, os.getuid())
+
+
+def user_of(sock: socket.socket) -> int | None:
+    """Return the user id at the other end of a Unix socket; None where the system does not tell."""
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return None
+    _, user, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i")))
+    return int(user)
 
 
 def owner_of(client: Any, server: Any) -> int | None:

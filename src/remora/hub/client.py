@@ -65,6 +65,8 @@ class Client:
         self.connection = connection
         self.arguments: dict[str, Any] = {}
         self.seat: Seat | None = None
+        # Host and port by which it has reached us, as it said itself.
+        self.dialled: tuple[str, int] | None = None
         self._house = house
         self._seq = 0
         self._initialized = False

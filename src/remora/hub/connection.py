@@ -11,7 +11,7 @@ from __future__ import annotations
 import socket
 
 from remora.dap.framing import HTTP, TLS, Decoder, FramingError, encode
-from remora.hub.access import Peer
+from remora.hub.access import Peer, user_of
 from remora.hub.loop import asyncio
 
 TYPE_CHECKING = False
@@ -73,6 +73,8 @@ class Connection(asyncio.BufferedProtocol):
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
             tune(sock)
             self.peer = Peer("tcp", sock.getsockname(), transport.get_extra_info("peername"))
+        elif sock is not None:
+            self.peer = Peer("unix", user=user_of(sock))
         made = getattr(self.owner, "made", None)
         if made is not None:
             made(self)

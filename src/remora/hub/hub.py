@@ -3,11 +3,9 @@
 Three ways to be one, by what ends it:
 
 * `LISTEN` (beside a program that called `listen`): the end of its last session, then of its last client;
-* `STDIO` (`remora adapter`): its one client leaves, and what that launched has ended;
+* `STDIO` (`remora adapter`): its one client leaves (or a signal), and what that launched has ended, and the
+  sessions of its children too;
 * `SERVER` (`remora adapter --port`): a signal.
-
-A connection's first message says what it is: `remoraHello` makes it an agent, anything else a client. Until
-then nobody is trusted with anything: such connections are few, timed, and may send little.
 
 All state is touched on the loop's thread only; the tasks in the task group do what takes time (starting a
 program, dialling), everything else happens in callbacks.
@@ -23,13 +21,15 @@ import socket
 from remora.dap.errors import DEBUGGEE_GONE, INTERNAL, SESSION_TAKEN, DapError, UsageError
 from remora.dap.hello import HELLO
 from remora.dap.trust import same_secret
-from remora.hub import access
+from remora.hub import access, family, listeners
+from remora.hub.children import Children
 from remora.hub.client import Client, Waiting
 from remora.hub.configuration import Address, Attach, Launch
 from remora.hub.connection import Connection
 from remora.hub.journal import Journal
 from remora.hub.loop import asyncio
 from remora.hub.session import Session
+from remora.hub.strangers import Strangers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from remora.dap.framing import FramingError
-    from remora.dap.hello import Hello
+    from remora.dap.hello import Family, Hello
     from remora.hub import launch
     from remora.hub.process import Watched
     from remora.hub.undebugged import Undebugged
@@ -51,11 +51,8 @@ class Mode(enum.Enum):
     SERVER = "server"
 
 
-# A stranger may hold a connection this long without saying what it is,
-FIRST_MESSAGE_S = 10.0
-# and a client that has introduced itself this long without attaching.
+# A client that has introduced itself may stay this long without attaching.
 ATTACH_S = 60.0
-MAX_STRANGERS = 64
 # After `terminated` clients say goodbye; one that does not is not waited for.
 GOODBYE_S = 10.0
 
@@ -70,7 +67,18 @@ class Hub:
         self._sessions: list[Session] = []
         self._running: set[object] = set()  # programs without a session: undebugged, or on their way to one
         self._clients: set[Client] = set()
-        self._strangers: dict[Connection, asyncio.TimerHandle] = {}
+        self._strangers = Strangers(self.journal, agent=self._agent_arrived, client=self._client_arrived)
+        self._door: family.Door | None = None
+        self._tree = family.Tree(is_one=mode is not Mode.SERVER)
+        self._children = Children(
+            self._tree,
+            later=lambda seconds, call: asyncio.get_running_loop().call_later(seconds, call),
+            address_for=self._address_for,
+            token=lambda: self.token,
+            journal=self.journal,
+        )
+        # Host and port of the TCP sockets; what is asked for first is listed first.
+        self._ports: list[tuple[str, int]] = []
         # Clients whose attach waits for a debuggee to come.
         self._waiting: list[tuple[Client, Attach, Waiting]] = []
         # Debuggees we started and wait for: secret -> what to do when they say hello.
@@ -101,6 +109,8 @@ class Hub:
         finally:
             for server in self._servers:
                 server.close()
+            if self._door is not None:
+                self._door.close()
             for client in list(self._clients):
                 client.connection.close()
 
@@ -112,7 +122,29 @@ class Hub:
         """Take connections on listening sockets."""
         loop = asyncio.get_running_loop()
         for sock in sockets:
-            self._servers.append(await loop.create_server(self.make_connection, sock=sock))
+            if sock.family == socket.AF_UNIX:
+                server = await loop.create_unix_server(self.make_connection, sock=sock)
+            else:
+                self._ports.append(sock.getsockname()[:2])
+                server = await loop.create_server(self.make_connection, sock=sock)
+            self._servers.append(server)
+
+    async def serve_family(self, sock: socket.socket, secret: str) -> None:
+        """Take the members of a family whose socket somebody else has made."""
+        self._door = family.Door(sock, secret)
+        await self.serve([sock])
+
+    def for_children(self) -> Family:
+        """Return what a program that is launched now passes on to its children."""
+        if self._door is None:
+            self._door = family.open_door(os.getpid())
+            self._serve_soon([self._door.sock])
+        return self._door.for_children()
+
+    def _serve_soon(self, sockets: list[socket.socket]) -> None:
+        # They listen already: whoever dials before the task has begun waits in the kernel.
+        assert self._group is not None
+        self._group.create_task(self.serve(sockets))
 
     async def adopt_agent(self, sock: socket.socket) -> None:
         """Take a connection that is an agent's, proven by being ours."""
@@ -128,47 +160,14 @@ class Hub:
 
     def make_connection(self) -> Connection:
         """Make the protocol of a connection that has just been accepted."""
-        return Connection(self)
+        return Connection(self._strangers)
 
-    # Strangers (the hub owns a connection until its first message).
-
-    def made(self, connection: Connection) -> None:
-        if len(self._strangers) >= MAX_STRANGERS:
-            # The one that has been silent longest goes: a client says what it is at once, and is let in.
-            self.journal.write("too many connections that say nothing: closed one")
-            self._silent(next(iter(self._strangers)))
-        loop = asyncio.get_running_loop()
-        self._strangers[connection] = loop.call_later(FIRST_MESSAGE_S, self._silent, connection)
-
-    def _silent(self, connection: Connection) -> None:
-        timer = self._strangers.pop(connection, None)
-        if timer is not None:
-            timer.cancel()
-        connection.abort()
-
-    def received(self, connection: Connection, message: dict[str, Any]) -> None:
-        timer = self._strangers.pop(connection, None)
-        if timer is not None:
-            timer.cancel()
-        if message.get("type") == "event" and message.get("event") == HELLO:
-            self._agent_arrived(connection, message.get("body"))
-            return
+    def _client_arrived(self, connection: Connection, message: dict[str, Any]) -> None:
         client = Client(self, connection)
         connection.owner = client
         self._clients.add(client)
         asyncio.get_running_loop().call_later(ATTACH_S, self._undecided, client)
         client.received(connection, message)
-
-    def malformed(self, connection: Connection, error: FramingError) -> None:
-        connection.refuse(error)
-
-    def lost(self, connection: Connection) -> None:
-        timer = self._strangers.pop(connection, None)
-        if timer is not None:
-            timer.cancel()
-
-    def crowded(self, connection: Connection, *, yes: bool) -> None:
-        pass  # a stranger is sent nothing
 
     def _undecided(self, client: Client) -> None:
         if client in self._clients and client.seat is None:
@@ -186,7 +185,8 @@ class Hub:
         if expected is not None:
             self._expected.pop(expected)(connection, hello)
             return
-        if not proven:
+        is_member = self._door is not None and same_secret(hello["secret"], self._door.secret)
+        if not proven and not is_member:
             try:
                 if self.mode is Mode.LISTEN:
                     raise UsageError("this hub belongs to another program")
@@ -197,7 +197,13 @@ class Hub:
                 return
         if proven:
             self._agents_due -= 1
-        self._pair(self._make_session(connection, hello))
+        session = self._make_session(connection, hello)
+        if session.is_child:
+            self._pair(session)
+            if session.client is None:
+                self._children.born(session)
+        else:
+            self._pair(session)
 
     def _make_session(
         self, connection: Connection, hello: Hello, *, launched: bool = False, program: Watched | None = None
@@ -205,8 +211,9 @@ class Hub:
         loop = asyncio.get_running_loop()
         session = Session(
             connection, hello, on_end=self._session_ended, later=loop.call_later,
-            launched=launched, program=program,
+            on_ready=self._client_ready, on_left=self._client_left, launched=launched, program=program,
         )  # fmt: skip
+        session.member = self._tree.add(session, session.pid, hello.get("parent"), connection.peer.host)
         connection.owner = session
         self._sessions.append(session)
         self._had_session = True
@@ -216,7 +223,8 @@ class Hub:
     def _pair(self, session: Session) -> None:
         for entry in self._waiting:
             client, wish, waiting = entry
-            if session.is_free and wish.sub_process_id in (None, session.pid):
+            is_meant = wish.sub_process_id == session.pid
+            if session.is_free and (is_meant or (wish.sub_process_id is None and not session.is_child)):
                 self._waiting.remove(entry)
                 self._seat(client, waiting, session, wish)
                 return
@@ -231,7 +239,31 @@ class Hub:
         self.journal.write(f"session of process {session.pid} has ended")
         if session in self._sessions:
             self._sessions.remove(session)
+        self._children.ended(session)
+        if session.member is not None:
+            self._tree.close(session.member)
         self._look_for_the_end()
+
+    def _client_ready(self, session: Session) -> None:
+        self._children.ready(session, was_told=session.was_told)
+
+    def _client_left(self, session: Session, client: Client) -> None:
+        self._children.left(client)
+
+    def _address_for(self, client: Client) -> tuple[str, int]:
+        """Return where a client dials to reach another session of this hub. OSError if there is no port."""
+        if client.dialled is not None:
+            return client.dialled
+        local = client.connection.peer.local
+        if local is not None:
+            return local
+        if not self._ports:
+            # The client is on stdio: the ones for the children dial a port of their own.
+            sockets = listeners.listen("127.0.0.1", 0)
+            address = sockets[0].getsockname()
+            self._serve_soon(sockets)
+            return address[0], address[1]
+        return self._ports[0]
 
     # Clients.
 
@@ -252,17 +284,28 @@ class Hub:
             plan = launch.Plan(wish, os.environ, os.getcwd())
             self._run(client, asked, lambda waiting: self._launch(client, wish, plan, waiting))
         elif wish.process_id is not None:
-            raise UsageError(
-                '"processId" is not in this version: start the program with `python -m remora --listen`'
-            )
-        elif wish.connect is not None:
+            if self.mode is Mode.LISTEN:
+                raise UsageError('this port belongs to a running program: leave out "processId"')
+            self._run(client, asked, lambda waiting: self._bring(client, wish, waiting))
+        elif wish.connect is not None and not self._is_here(wish.connect):
             address = wish.connect
             self._run(client, asked, lambda waiting: self._dial(client, asked, address, waiting))
         else:
+            if wish.connect is not None:
+                client.dialled = (wish.connect.host, wish.connect.port)
             self._attach(client, asked, wish)
 
+    def _is_here(self, address: Address) -> bool:
+        """Tell whether that is how a client has reached us: editors say in `attach` what they dialled."""
+        if self.mode is Mode.LISTEN:
+            return True  # under whatever name: behind a tunnel or a container's port, ours is another one
+        return any(port == address.port for _, port in self._ports) and address.host in (
+            *listeners.LOOPBACK_NAMES,
+            *(host for host, _ in self._ports),
+        )
+
     def _attach(self, client: Client, asked: dict[str, Any], wish: Attach) -> None:
-        sessions = [s for s in self._sessions if not s.ended and wish.sub_process_id in (None, s.pid)]
+        sessions = self._meant(wish)
         for session in sessions:
             if session.is_free:
                 self._seat(client, None, session, wish, asked)
@@ -285,8 +328,6 @@ class Hub:
         client.seat = waiting
         self._waiting.append((client, wish, waiting))
         if wish.listen is not None:
-            from remora.hub import listeners
-
             address = wish.listen
             try:
                 self.background(self.serve(listeners.listen(address.host, address.port)), client, asked)
@@ -300,6 +341,13 @@ class Hub:
                 "waiting for a program to connect to this port: python -m remora --connect HOST:PORT FILE"
             )
 
+    def _meant(self, wish: Attach) -> list[Session]:
+        """Return the sessions an attach may mean: the roots, or what is left when these are gone."""
+        living = [session for session in self._sessions if not session.ended]
+        if wish.sub_process_id is not None:
+            return [session for session in living if session.pid == wish.sub_process_id]
+        return [session for session in living if not session.is_child] or living
+
     def _stop_waiting(self, client: Client) -> None:
         self._waiting = [entry for entry in self._waiting if entry[0] is not client]
 
@@ -312,6 +360,7 @@ class Hub:
         asked: dict[str, Any] | None = None,
     ) -> None:
         client.seat = session
+        session.was_told = self._children.attached(session)
         session.attach(client, waiting.asked if waiting is not None else asked or {}, wish)
         if waiting is not None:
             waiting.hand_over(client, session)
@@ -372,7 +421,12 @@ class Hub:
 
         await Launcher(self, client, wish, plan, waiting).start()
 
-    # For the launcher.
+    async def _bring(self, client: Client, wish: Attach, waiting: Waiting) -> None:
+        from remora.hub.attaching import Attaching
+
+        await Attaching(self, client, wish, waiting).start()
+
+    # For the launcher, and attaching by process id.
 
     def expect(self, secret: str, then: Callable[[Connection, Hello], None]) -> None:
         """Call `then` when a debuggee says hello with this secret."""
@@ -404,6 +458,14 @@ class Hub:
         self._seat(client, waiting, session, wish)
         return session
 
+    def brought(
+        self, connection: Connection, hello: Hello, *, client: Client, wish: Attach, waiting: Waiting
+    ) -> Session:
+        """Make the session of a program that was running before it had an agent, and seat its client."""
+        session = self._make_session(connection, hello)
+        self._seat(client, waiting, session, wish)
+        return session
+
     # The end.
 
     def _look_for_the_end(self) -> None:
@@ -418,6 +480,7 @@ class Hub:
         for server in self._servers:
             server.close()
         self._servers.clear()
+        self._ports.clear()
         for client, _, waiting in self._waiting:
             client.unbind()
             client.fail(waiting.asked, DEBUGGEE_GONE(reason="it has ended"))
@@ -466,4 +529,6 @@ def _is_hello(hello: Any) -> bool:
         and isinstance(hello.get("secret"), str)
         and isinstance(hello.get("name"), str)
         and type(hello.get("pid")) is int
+        and hello["pid"] > 0
+        and (hello.get("parent") is None or type(hello["parent"]) is int)
     )

@@ -12,7 +12,7 @@ import stat
 
 from remora.hub.loop import asyncio  # isort: skip  # first, so that it stays light
 
-from remora.hub.connection import Connection, Valve
+from remora.hub.connection import Valve
 from remora.hub.hub import Hub, Mode
 from remora.hub.journal import Journal
 
@@ -31,6 +31,8 @@ def serve(start: HubStart) -> None:
     async def begin() -> None:
         await hub.adopt_agent(_inherited(start["agent"]))
         await hub.serve([_inherited(fd) for fd in start["listeners"]])
+        if "family" in start:
+            await hub.serve_family(_inherited(start["family"]), start["familySecret"])
 
     _run(hub, begin)
 
@@ -93,7 +95,7 @@ def _leave_the_terminal() -> None:
 
 async def _connect_stdio(hub: Hub, stdin: int, stdout: int) -> None:
     loop = asyncio.get_running_loop()
-    connection = Connection(hub)
+    connection = hub.make_connection()
     reader = os.fdopen(stdin, "rb", buffering=0)
     writer = os.fdopen(stdout, "wb", buffering=0)
     if _is_pollable(stdout):

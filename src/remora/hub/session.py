@@ -13,7 +13,8 @@ output, `exited` if the exit code is known, `terminated`.
 from __future__ import annotations
 
 from remora.dap.errors import DEBUGGEE_GONE, DapError
-from remora.dap.messages import arguments_of, error_response, request
+from remora.dap.hello import GO
+from remora.dap.messages import arguments_of, error_response, event, request
 from remora.dap.paths import POSIX, TO_CLIENT, TO_DEBUGGEE, mapping_from, translate
 
 TYPE_CHECKING = False
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from remora.hub.client import Client
     from remora.hub.configuration import Configuration
     from remora.hub.connection import Connection
+    from remora.hub.family import Member
 
     class AgentLink(Protocol):
         """The connection to the agent, or what a test puts there."""
@@ -70,18 +72,31 @@ class Session:
         *,
         on_end: Callable[[Session], None],
         later: Callable[[float, Callable[[], None]], object],
+        on_ready: Callable[[Session], None] | None = None,
+        on_left: Callable[[Session, Client], None] | None = None,
         launched: bool = False,
         program: Program | None = None,
     ) -> None:
+        """`on_ready` is called when a client is set up, `on_left` when one has gone or was let go."""
         self.hello = hello
-        self._name: str = hello["name"]  # the agent says the full path when a client attaches
+        self.name: str = hello["name"]
+        self._path = self.name  # the agent says the full path when a client attaches
         self.pid: int = hello["pid"]
+        self.is_child = hello.get("startMethod") == "child"
+        # A child that has not begun: it waits for `go` or for a client.
+        self.is_held = self.is_child and hello.get("waiting") is True
+        self.is_ready = False  # a client is set up
+        self.was_told = False  # the client has come because the hub has told of this process
+        self.settings: dict[str, Any] = {}  # the client's, as it attached
+        self.member: Member | None = None
         self.launched = launched
         self.client: Client | None = None
         self.ended = False
         self._agent: AgentLink | None = agent
         self._program = program
         self._on_end = on_end
+        self._on_ready = on_ready
+        self._on_left = on_left
         self._later = later
         self._seq = 0
         # Requests to the agent not yet answered: our number -> (client's request or None, what to do).
@@ -106,11 +121,18 @@ class Session:
         """True while another client may attach."""
         return self.client is None and not self.ended and self._agent is not None
 
+    def go(self) -> None:
+        """Let a child that waits run on: nobody attaches now."""
+        if self.is_held and self.client is None and self._agent is not None:
+            self.is_held = False
+            self._agent.send(event(self._next_seq(), GO))
+
     # The client.
 
     def attach(self, client: Client, asked: dict[str, Any], configuration: Configuration) -> None:
         """Bind the client and ask the agent to attach; its answer answers `asked` (an attach or a launch)."""
         self.client = client
+        self.settings = configuration.arguments
         mapping, problems = mapping_from(
             configuration.arguments,
             debuggee_os=POSIX,
@@ -138,6 +160,7 @@ class Session:
         else:
             if command == "configurationDone":
                 self._configured = True
+                self.is_held = False
             elif command in _RESUMES:
                 self._stands = False
             if self._mapping is not None:
@@ -250,6 +273,7 @@ class Session:
             if then is not None:
                 then()
 
+        self.is_held = False
         self._ask("disconnect", {"terminateDebuggee": False}, answer=done)
 
     def _disconnect(self, client: Client, message: dict[str, Any]) -> None:
@@ -272,6 +296,7 @@ class Session:
         else:
             # The client stays bound until the answer: what the agent says before that is still for it.
             said_bye = False
+            self.is_held = False
 
             def done(_: object = None) -> None:
                 nonlocal said_bye
@@ -331,9 +356,16 @@ class Session:
                 message = translate(message, self._mapping, TO_CLIENT)
             client = self.client
             client.forward_answer(message, asked)
-            if asked["command"] in ("attach", "launch") and message.get("success") is not True:
+            if asked["command"] not in ("attach", "launch"):
+                return
+            if message.get("success") is True:
+                self.is_ready = True
+                if self._on_ready is not None:
+                    self._on_ready(self)
+            else:
                 # Not attached after all; a program that was started for this has no purpose left.
                 self._let_go()
+                self.go()
                 if self._program is not None:
                     self._program.end(gently_s=0.0)
 
@@ -346,7 +378,7 @@ class Session:
             if self._program is None:
                 self._agent_lost("it has ended")
         elif name == "process" and not self.launched:
-            self._name = (message.get("body") or {}).get("name") or self._name
+            self._path = (message.get("body") or {}).get("name") or self._path
         if name in ("exited", "terminated", "process"):
             # Ours to say: with the kernel's exit code if we have it, and after all output.
             return
@@ -362,7 +394,7 @@ class Session:
             client.event(
                 "process",
                 {
-                    "name": self._name,
+                    "name": self._path,
                     "systemProcessId": self.pid,
                     "isLocalProcess": True,
                     "startMethod": "launch" if self.launched else "attach",
@@ -430,9 +462,12 @@ class Session:
 
     def _let_go(self) -> None:
         client, self.client = self.client, None
+        self.is_ready = False
+        self._mapping = None
         if client is not None:
             client.unbind()
-        self._mapping = None
+            if self._on_left is not None:
+                self._on_left(self, client)
         for seq, (asked, answer) in list(self._asked.items()):
             if asked is not None and answer is None:
                 self._asked[seq] = (None, None)
