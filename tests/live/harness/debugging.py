@@ -298,7 +298,7 @@ def launched(program: Program, args: Sequence[str] = (), **more: object) -> Iter
     """`launch` through `remora adapter` on stdio."""
     arguments: dict[str, object] = {
         **program.launch_arguments,
-        "args": list(args),
+        "args": args if isinstance(args, str) else list(args),
         "cwd": str(program.folder),
         "python": sys.executable,
         "console": "internalConsole",
