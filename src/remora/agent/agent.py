@@ -286,14 +286,23 @@ class Agent:
         session.event("terminated", {})
         session.transport.flush()
 
-    def after_fork(self) -> None:
-        """In a forked child: no agent thread, no session; the parent's connection is not ours to end.
+    def exits(self, code: int) -> None:
+        """Say goodbye: the calling thread ends the process, on the spot. The others are not let go."""
+        session = self.session
+        if self.finished or session is None:
+            return
+        self.finished = True
+        session.event("exited", {"exitCode": code & 0xFF})
+        session.event("terminated", {})
+        session.transport.flush(stall_s=GOODBYE_S)
 
-        The engine has a fork handler of its own.
-        """
+    def after_fork(self) -> None:
+        """In a forked child: no agent thread, no session; the parent's connection is not ours to end."""
         self.finished = True
         session, self.session = self.session, None
         self._waiters.clear()
+        if self._engine is not None:
+            self._engine.forked()
         self.loop.abandon()
         self.loop.turns.attached(False)
         if self.connection is not None:

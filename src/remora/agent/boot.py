@@ -1,5 +1,7 @@
 """Entry of a debuggee that a hub starts: `python .../remora/agent/boot.py` with REMORA_SESSION set.
 
+And of a child whose options would keep it from joining (agent/command_line.py), with REMORA_CHILD set.
+
 Run by path, by any interpreter, one where remora is not installed too. This file's folder must not stay on
 sys.path, where it would shadow the program's modules, and neither may the one that holds `remora`: the
 package is loaded from where this file lies, and sys.path[0] is what `run` makes it.
@@ -35,8 +37,12 @@ def _load_package() -> None:
 
 def main() -> None:
     _load_package()
-    from remora.agent import join, log, run
+    from remora.agent import join, log, member, run
+    from remora.dap import hello
 
+    if hello.CHILD_VARIABLE in os.environ:
+        member.start_deaf()
+        return
     start = join.read_session()
     if start is None:
         raise SystemExit(

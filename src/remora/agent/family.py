@@ -29,6 +29,8 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 INHERIT = os.path.join(_PACKAGE, *INHERIT_FOLDER)
 
 current: Family | None = None
+text = ""  # the value of the variable
+is_over = False  # the hub is gone: `leave` as soon as a thread of the program comes by
 
 
 def found(address: Address, secret: str, *, listening: tuple[str, int] | None = None) -> Family:
@@ -41,16 +43,19 @@ def found(address: Address, secret: str, *, listening: tuple[str, int] | None = 
 
 def enter(family: Family) -> None:
     """Let what this process starts from now on be members. On a thread of the program."""
-    global current
+    global current, is_over, text
     current = {**family, "parent": os.getpid()}
-    os.environ[FAMILY_VARIABLE] = json.dumps(current, separators=(",", ":"))
+    is_over = False
+    text = json.dumps(current, separators=(",", ":"))
+    os.environ[FAMILY_VARIABLE] = text
     os.environ[PATH_VARIABLE] = with_us(os.environ.get(PATH_VARIABLE, ""))
 
 
 def leave() -> None:
     """Let the environment be as it is without us. On a thread of the program."""
-    global current
+    global current, is_over
     current = None
+    is_over = False
     os.environ.pop(FAMILY_VARIABLE, None)
     path = os.environ.get(PATH_VARIABLE)
     if path is not None:

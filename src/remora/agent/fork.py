@@ -12,12 +12,16 @@ from __future__ import annotations
 
 import _thread
 import os
+import posix
+import sys
 
 from remora.agent.log import log_exception
+from remora.agent.wrapping import Wrappers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from remora.agent.agent import Agent
 
@@ -27,7 +31,12 @@ REST_S = 0.5
 _registered = False
 _current: Callable[[], Agent | None]
 _in_child: Callable[[], None]
-_rested: Agent | None = None
+_lock = _thread.allocate_lock()  # guards the next
+_forking: set[int] = set()  # threads between "before" and "after": the last of them wakes the agent
+_wrappers = Wrappers()
+_wrapped: set[int] = set()  # threads that fork through a wrapper: it wakes the agent
+# CPython 3.13 counts the threads of the parent after the handlers have run, not before.
+COUNTS_LATE = sys.version_info[:2] == (3, 13)
 
 
 def watch(current: Callable[[], Agent | None], in_child: Callable[[], None]) -> None:
@@ -39,6 +48,37 @@ def watch(current: Callable[[], Agent | None], in_child: Callable[[], None]) -> 
         os.register_at_fork(
             before=_guarded(_before), after_in_parent=_guarded(_after), after_in_child=_guarded(_child)
         )
+
+
+def wrap() -> None:
+    """From now on let no agent thread be counted (where that takes a wrapper)."""
+    if COUNTS_LATE and not _wrappers:
+        for name in ("fork", "forkpty"):
+            _wrappers.wrap(_fork, name, posix, os)
+
+
+def unwrap() -> None:
+    _wrappers.remove()
+
+
+def _fork(original: Callable[[], Any]) -> Any:
+    begin()
+    try:
+        return original()
+    finally:
+        end()
+
+
+def begin() -> None:
+    """This thread may fork, and wakes the agent itself (`end`) if it has."""
+    _wrapped.add(_thread.get_ident())
+
+
+def end() -> None:
+    ident = _thread.get_ident()
+    if ident in _wrapped:  # not in the child
+        _wrapped.discard(ident)
+        _wake()
 
 
 def _guarded(handler: Callable[[], None]) -> Callable[[], None]:
@@ -54,21 +94,30 @@ def _guarded(handler: Callable[[], None]) -> Callable[[], None]:
 
 
 def _before() -> None:
-    global _rested
     agent = _current()
     if agent is not None:
-        _rested = agent
+        with _lock:
+            _forking.add(_thread.get_ident())
         agent.loop.rest(REST_S)
 
 
 def _after() -> None:
-    global _rested
-    agent, _rested = _rested, None
-    if agent is not None:
+    if _thread.get_ident() not in _wrapped:
+        _wake()
+
+
+def _wake() -> None:
+    with _lock:
+        _forking.discard(_thread.get_ident())
+        is_last = not _forking
+    agent = _current()
+    if is_last and agent is not None:
         agent.loop.go_on()
 
 
 def _child() -> None:
-    global _rested
-    _rested = None
+    global _lock
+    _lock = _thread.allocate_lock()
+    _forking.clear()
+    _wrapped.clear()
     _in_child()

@@ -15,9 +15,9 @@ import sys
 import threading  # noqa: F401  the first import, which makes "the main thread", must not be the agent thread's
 import time
 
-from remora.agent import family, fork
+from remora.agent import family, fork, starting
 from remora.agent.agent import Agent
-from remora.agent.log import log_exception
+from remora.agent.log import log, log_exception
 from remora.agent.member import hold
 from remora.agent.session import Session
 from remora.agent.settings import Settings
@@ -41,6 +41,8 @@ _previous_hook: Any = None
 STOP_TIMEOUT_S = 2.0
 # A hub that ends this soon could not start.
 HUB_START_S = 5.0
+# What the end of this program waits for a hub that does not read.
+FLUSH_S = 1.0
 # A child may have been started on another machine, with our environment: it must not wait for a hub there.
 DIAL_S = 2.0
 TOKEN_VARIABLE = "REMORA_TOKEN"  # what a service is started with, so that its token stays the same
@@ -118,7 +120,7 @@ def _start_hub(agent: Agent, listeners: list[_socket.socket], token: str | None)
         listener.close()
     _connect_agent(agent, sock, secret)
     if kin is not None:
-        family.enter(kin)
+        _enter(kin)
 
 
 def connect(address: int | tuple[str, int], *, token: str | None = None) -> tuple[str, int]:
@@ -127,7 +129,7 @@ def connect(address: int | tuple[str, int], *, token: str | None = None) -> tupl
     where: Address = {"host": host, "port": port}
     _dial(where, token or "", "connect")
     if settings.sub_process:
-        family.enter(family.found(where, token or "", listening=(host, port)))
+        _enter(family.found(where, token or "", listening=(host, port)))
     return host, port
 
 
@@ -136,7 +138,7 @@ def join(start: SessionStart) -> Agent:
     agent = _dial(start["address"], start["secret"], "launch", start)
     agent.captures_output = bool(start.get("capturesOutput"))
     if "family" in start:
-        family.enter(start["family"])
+        _enter(start["family"])
     return agent
 
 
@@ -150,15 +152,27 @@ def join_family(kin: Family) -> bool:
     except OSError as error:
         # The hub is gone, and with it the family.
         log_exception("join", error)
-        family.leave()
+        _leave()
         return False
-    family.enter(kin)
+    _enter(kin)
     return hold(agent)
 
 
 def attach(address: Address, secret: str) -> Agent:
     """Dial the hub that has brought us into this running process; when it lets go, leave nothing behind."""
     return _dial(address, secret, "attach")
+
+
+def _enter(kin: Family) -> None:
+    """Let what this process starts from now on be members of the family."""
+    family.enter(kin)
+    starting.install()
+
+
+def _leave() -> None:
+    """Let it be the program's own affair again. On a thread of the program."""
+    family.leave()
+    starting.remove()
 
 
 def pass_on(kin: Family) -> None:
@@ -220,6 +234,8 @@ def _connect_agent(
     def closed(session: Session, reason: str) -> None:
         agent.finished = True
         agent.release()
+        if agent is _agent:
+            family.is_over = True
         if agent.start_method == "attach" and current() is agent:
             stop()
         if not session.was_used and agent.start_method == "listen" and time.monotonic() - began < HUB_START_S:
@@ -257,12 +273,37 @@ def _folder() -> str:
         return ""  # it was removed under the program
 
 
+def _flush() -> None:
+    """Get everything out: this process is about to be another program."""
+    agent = _agent
+    if agent is not None and agent.session is not None:
+        agent.session.transport.flush(stall_s=FLUSH_S)
+
+
+def _exits(status: int) -> None:
+    agent = _agent
+    if agent is not None:
+        agent.exits(status)
+
+
+def _say(text: str) -> None:
+    log(text)
+    agent = _agent
+    session = agent.session if agent is not None else None
+    if session is not None:
+        session.say(f"remora: {text}\n")
+
+
+starting.on_exec, starting.on_exit, starting.on_over, starting.say = _flush, _exits, _leave, _say
+
+
 def _begin(agent: Agent) -> None:
     """Start the thread, and hook into the process what every way in needs."""
     global _agent, _previous_hook
     _agent = agent
     atexit.register(agent.finish)
     fork.watch(current, _after_fork)
+    fork.wrap()
     if sys.breakpointhook is not breakpoint_hook and "PYTHONBREAKPOINT" not in os.environ:
         _previous_hook = sys.breakpointhook
         sys.breakpointhook = breakpoint_hook
@@ -277,7 +318,8 @@ def stop() -> None:
     with _lock:
         agent, _agent, _listening = _agent, None, None
     _unhook()
-    family.leave()
+    _leave()
+    fork.unwrap()
     if agent is None:
         return
     atexit.unregister(agent.finish)
@@ -339,7 +381,11 @@ def _after_fork() -> None:
             agent.after_fork()
         except Exception as error:
             log_exception("after fork", error)
-    if family.current is not None and join_family(family.current):
+    if family.is_over:
+        _leave()
+    elif _thread.get_ident() in starting.exec_follows:
+        starting.exec_follows.clear()
+    elif family.current is not None and join_family(family.current):
         _thread.interrupt_main()
 
 

@@ -13,9 +13,12 @@ from time import monotonic as _monotonic
 from remora.agent import family
 from remora.agent.agent import LOOK_S
 from remora.agent.log import log, open_log
+from remora.dap.hello import CHILD_VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import CodeType
+
     from remora.agent.agent import Agent
 
 # What a child waits for the first word of a hub that has taken its call: longer than the hub ever takes.
@@ -42,6 +45,22 @@ def start() -> None:
         # Before the program has set a handler of its own: it dies as it would have.
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
         os.kill(os.getpid(), _signal.SIGINT)
+
+
+def start_deaf() -> None:
+    """Be the child whose options forbid the way by sitecustomize: join, and run its program. From boot.py."""
+    from remora.agent import command_line, join, run
+
+    note = os.environ.pop(CHILD_VARIABLE)
+    kind, value, args, sys.orig_argv[:] = command_line.as_given(sys.orig_argv, note)
+    sys.argv[:] = [value if kind == "program" else f"-{kind[0]}", *args]
+    start()
+    agent = join.current()
+    run.run(kind, value, args, agent=agent, ready=agent.program_begins if agent is not None else _nothing)
+
+
+def _nothing(code: CodeType) -> None:
+    pass
 
 
 def code_of(arguments: list[str]) -> str:

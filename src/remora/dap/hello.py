@@ -105,6 +105,8 @@ GO = "remoraGo"
 SESSION_VARIABLE = "REMORA_SESSION"
 HUB_VARIABLE = "REMORA_HUB"
 FAMILY_VARIABLE = "REMORA_FAMILY"
+# For boot.py, from the agent that starts a Python which ignores PYTHONPATH: agent/command_line.py.
+CHILD_VARIABLE = "REMORA_CHILD"
 
 # Paths of the two entries, relative to the folder of the package `remora`.
 AGENT_ENTRY = ("agent", "boot.py")

@@ -144,7 +144,8 @@ class Engine:
         else:
             self._threads.own.discard(ident)
 
-    def _forked(self) -> None:
+    def forked(self) -> None:
+        """In a forked child: detach, whatever the threads that are gone were about. Idempotent."""
         self._armoury.forked()
         self._world.forked()
         watcher.forked()
@@ -497,16 +498,18 @@ class _AfterFork:
 
     def __init__(self) -> None:
         self._engine: ref[Engine] | None = None
+        self._pid = 0
 
     def register(self, engine: Engine) -> None:
         if self._engine is None and hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._in_child)
         self._engine = ref(engine)
+        self._pid = os.getpid()
 
     def _in_child(self) -> None:
         engine = self._engine() if self._engine is not None else None
-        if engine is not None:
-            engine._forked()
+        if engine is not None and self._pid != os.getpid():  # else it was attached in this very child
+            engine.forked()
 
 
 _after_fork = _AfterFork()
