@@ -8,10 +8,10 @@ unless the client asks for that. What is told holds no object of the program.
 from __future__ import annotations
 
 from remora.agent.session import source_of_path
-from remora.engine.expressions import HIDDEN
+from remora.engine.expressions import HIDDEN, Expression, describe
 from remora.values.budget import Budget, Clock
 from remora.values.names import Names
-from remora.values.redaction import RedactingTexts, is_secret
+from remora.values.redaction import RedactingTexts, expression_is_secret, is_secret
 from remora.values.static import BUILTIN, FUNCTION, MISSING, MODULE, is_class, type_name
 from remora.values.text import Texts
 
@@ -28,6 +28,9 @@ SECONDS = 0.02
 MAX_FRAMES = 50
 MAX_NAMES = 100
 VALUE_CHARS = 500
+# What was asked for by name may be longer.
+WATCH_SECONDS = 1.0
+WATCH_CHARS = 8 << 10
 # All values of one answer together.
 TOTAL_CHARS = 64 << 10
 DEFAULT_DEPTH = 2
@@ -36,7 +39,7 @@ DEFAULT_DEPTH = 2
 class Look:
     """How values are shown: compared by value, so that the same wish is the same breakpoint."""
 
-    __slots__ = ("all_frames", "call_repr", "depth", "redact")
+    __slots__ = ("all_frames", "call_repr", "depth", "only_watches", "redact", "watches")
 
     def __init__(
         self,
@@ -45,14 +48,18 @@ class Look:
         all_frames: bool = False,
         redact: bool = True,
         call_repr: bool = False,
+        watches: tuple[str, ...] = (),
+        only_watches: bool = False,
     ) -> None:
         self.depth = depth
         self.all_frames = all_frames
         self.redact = redact
         self.call_repr = call_repr
+        self.watches = watches  # expressions to be evaluated there: the one thing that runs code
+        self.only_watches = only_watches
 
     def key(self) -> tuple[object, ...]:
-        return (self.depth, self.all_frames, self.redact, self.call_repr)
+        return (self.depth, self.all_frames, self.redact, self.call_repr, self.watches, self.only_watches)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Look) and self.key() == other.key()
@@ -66,14 +73,21 @@ class Writer:
 
     __slots__ = ("clock", "cut", "left", "look", "texts")
 
-    def __init__(self, look: Look, *, seconds: float = SECONDS, total_chars: int = TOTAL_CHARS) -> None:
+    def __init__(
+        self,
+        look: Look,
+        *,
+        seconds: float = SECONDS,
+        total_chars: int = TOTAL_CHARS,
+        value_chars: int = VALUE_CHARS,
+    ) -> None:
         self.look = look
         self.clock = Clock(seconds)
         self.left = total_chars
         self.cut = False  # not everything is there
         made = RedactingTexts if look.redact else Texts
         # One level is the value itself.
-        budget = Budget(text_chars=VALUE_CHARS, depth=look.depth + 1, seconds=seconds)
+        budget = Budget(text_chars=value_chars, depth=look.depth + 1, seconds=seconds)
         self.texts = made(budget, self.clock, run_user_code=look.call_repr)
 
     def variables(self, frame: FrameType) -> list[dict[str, str]]:
@@ -92,6 +106,16 @@ class Writer:
             self.left -= len(text) + len(name)
             found.append({"name": name, "value": text, "type": type_name(type(value))})
         return found
+
+    def watch(self, text: str, frame: FrameType) -> dict[str, str]:
+        """Evaluate an expression in the frame and write its value, or what it raised."""
+        if self.look.redact and expression_is_secret(text):
+            return {"name": text, "value": HIDDEN, "type": ""}
+        try:
+            value = Expression(text).evaluate(frame, {})
+        except Exception as error:  # boundary: the user's expression
+            return {"name": text, "error": describe(error)}
+        return {"name": text, "value": self.texts.text(value), "type": type_name(type(value))}
 
 
 def _of_module(names: Names) -> list[str]:
@@ -123,16 +147,20 @@ def frame_of(agent: Agent, entry: StackEntry) -> dict[str, Any]:
 
 def take(agent: Agent, frame: FrameType, look: Look) -> dict[str, Any]:
     """Take the snapshot of this frame and those that have called it. On the thread of the frame."""
+    watching = Writer(look, seconds=WATCH_SECONDS, value_chars=WATCH_CHARS)
+    watches = [watching.watch(text, frame) for text in look.watches]
     writer = Writer(look)
-    entries, more = agent.engine.stack_from(frame, MAX_FRAMES)
+    entries, more = agent.engine.stack_from(frame, 1 if look.only_watches else MAX_FRAMES)
     frames = []
     for number, entry in enumerate(entries):
         one = frame_of(agent, entry)
-        if number == 0 or (look.all_frames and entry.user_code):
+        if not look.only_watches and (number == 0 or (look.all_frames and entry.user_code)):
             one["variables"] = writer.variables(entry.frame)
         frames.append(one)
     body: dict[str, Any] = {"frames": frames}
-    if more:
+    if watches:
+        body["watches"] = watches
+    if more and not look.only_watches:
         body["moreFrames"] = True
     if writer.cut:
         body["cut"] = True

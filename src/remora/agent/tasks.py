@@ -62,14 +62,22 @@ def tasks(stacks: dict[int, FrameType]) -> tuple[list[Task], bool]:
             task.thread = ident
             known[id(obj)] = task
             found.append(task)
-    for loop in _current(asyncio, loops):
-        task = known.get(id(loop))
+    found.sort(key=lambda task: _natural(task.name))
+    for obj in _current(asyncio, loops):
+        task = known.get(id(obj))
         if task is not None:
             task.is_current = True
             task.frames = []
     for task in found:
         _link(task, known)
     return found, False
+
+
+def _natural(name: str) -> tuple[str, int]:
+    """Task-2 comes before Task-10."""
+    stem = name.rstrip("0123456789")
+    digits = name[len(stem) :][:18]
+    return stem, int(digits) if digits else -1
 
 
 def _loops(stacks: dict[int, FrameType]) -> Iterator[tuple[int, tuple[Any, int]]]:

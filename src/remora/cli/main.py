@@ -21,6 +21,10 @@ COMMANDS = {
     "adapter": "serve the Debug Adapter Protocol to an editor",
     "run": "debug a program in this terminal",
     "attach": "debug, from this terminal, a program that listens",
+    "log": "messages from a line of a live program",
+    "snapshot": "variables and stack at a line of a live program",
+    "stack": "where the threads and tasks of a live program are",
+    "eval": "the value of an expression in a live program",
     "demo": "show what a debugging session looks like, on an example",
 }
 
@@ -81,6 +85,22 @@ def _dispatch(arguments: list[str]) -> int:
                 from remora.cli import terminal
 
                 return terminal.attach(rest)
+            case "log":
+                from remora.cli import log
+
+                return log.run(rest)
+            case "snapshot":
+                from remora.cli import snapshot
+
+                return snapshot.run(rest)
+            case "stack":
+                from remora.cli import stack
+
+                return stack.run(rest)
+            case "eval":
+                from remora.cli import evaluate
+
+                return evaluate.run(rest)
             case _:
                 from remora.cli import demo
 

@@ -130,6 +130,11 @@ def expression_is_secret(expression: str) -> bool:
         return any(is_secret(word) for word in expression.replace("(", " ").replace("=", " ").split())
 
 
+def redacted(expression: str, text: str) -> str:
+    """Return the text of an expression's value without secrets."""
+    return HIDDEN if expression_is_secret(expression) else scrub(text)
+
+
 def looks_secret(text: str) -> bool:
     """Say whether a value is, as a whole, a credential by its looks."""
     if text.startswith(_STARTS):
@@ -286,6 +291,3 @@ def _is_secret_key(key: object) -> bool:
 
 def _text_of(data: bytes) -> str:
     return data.decode("latin-1")
-
-
-__all__ = ["RedactingTexts", "expression_is_secret", "is_secret", "looks_secret", "scrub"]

@@ -14,7 +14,6 @@ from remora.agent.handlers import (
     lifecycle,
     sources,
     stack,
-    stacks,
     variables,
 )
 from remora.dap.check import check_arguments
@@ -33,7 +32,6 @@ HANDLERS: dict[str, Handler] = {
     **exceptions.HANDLERS,
     **execution.HANDLERS,
     **stack.HANDLERS,
-    **stacks.HANDLERS,
     **variables.HANDLERS,
     **evaluate.HANDLERS,
     **sources.HANDLERS,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from remora.dap.errors import BAD_ARGUMENTS
 from remora.engine import Mode, Wish
+from remora.engine.expressions import Expression
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ def _options(custom: object, mode: Mode | None, place: str) -> dict[str, Any]:
         all_frames=read.flag("allFrames", False),
         redact=redact,
         call_repr=read.flag("callRepr", False),
+        watches=read.expressions("watches"),
+        only_watches=read.flag("onlyWatches", False),
     )
     limit = read.number("limit", 1, 1 << 53, 0)
     return {
@@ -114,6 +117,19 @@ class _Reader:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise self._wrong(name, f"a whole number from {least} to {most}")
         return value
+
+    def expressions(self, name: str) -> tuple[str, ...]:
+        value = self._fields.get(name)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise self._wrong(name, "a list of expressions")
+        for text in value:
+            try:
+                Expression(text)
+            except SyntaxError as error:
+                raise self._wrong(name, f"expressions; {text!r}: {error.msg}") from None
+        return tuple(value)
 
     def rate(self, name: str) -> tuple[int, float] | None:
         value = self._fields.get(name)

@@ -29,6 +29,7 @@ def evaluate(session: Session, request: Request) -> Pending:
     hex = wants_hex(arguments)
     settings = session.agent.settings
     in_console = context == "repl"
+    redact = arguments.get("remoraRedact") is True
 
     def ran() -> None:
         # What was typed may take its time; showing what came of it may not.
@@ -49,6 +50,10 @@ def evaluate(session: Session, request: Request) -> Pending:
             hint["attributes"] = list(result.attributes)
         if hint:
             body["presentationHint"] = hint
+        if redact:
+            from remora.values.redaction import redacted  # late: only `remora eval` asks for it
+
+            body["result"] = redacted(expression, body["result"])
         return body
 
     return session.on_thread(

@@ -124,4 +124,15 @@ def scopes(session: Session, request: Request) -> Pending:
     )
 
 
-HANDLERS: dict[str, Handler] = {"threads": threads, "stackTrace": stack_trace, "scopes": scopes}
+def remora_stacks(session: Session, request: Request) -> dict[str, Any]:
+    from remora.agent.stacks import stacks  # late: most clients never ask
+
+    return stacks(session, request.arguments)
+
+
+HANDLERS: dict[str, Handler] = {
+    "threads": threads,
+    "stackTrace": stack_trace,
+    "scopes": scopes,
+    "remoraStacks": remora_stacks,
+}

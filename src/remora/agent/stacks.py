@@ -1,6 +1,6 @@
-"""`remoraStacks`: where every thread and every asyncio task is, without stopping anything.
+"""Where every thread and every asyncio task is, without stopping anything: the answer to `remoraStacks`.
 
-A request of our own (docs/live.md). Answered on the agent thread from `sys._current_frames` and asyncio's
+A request of our own (docs/live.md), made on the agent thread from `sys._current_frames` and asyncio's
 tables; the program runs meanwhile, so each stack is right for one moment, and not all for the same.
 """
 
@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 
+from remora.agent.snapshot import Look, Writer, frame_of
+from remora.agent.tasks import tasks
 from remora.dap.errors import BAD_ARGUMENTS
 
 TYPE_CHECKING = False
@@ -17,8 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from remora.agent.agent import Agent
-    from remora.agent.session import Handler, Request, Session
-    from remora.agent.snapshot import Look, Writer
+    from remora.agent.session import Session
 
 MAX_LEVELS = 200
 MAX_THREADS = 1000
@@ -27,17 +28,16 @@ SECONDS = 1.0
 TOTAL_CHARS = 4 << 20
 
 
-def stacks(session: Session, request: Request) -> dict[str, Any]:
-    from remora.agent.snapshot import Writer  # late: most sessions never ask
-
-    look, with_locals = _read(request.arguments)
+def stacks(session: Session, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Make the body of the answer. Raise BAD_ARGUMENTS."""
+    look, with_locals = _read(arguments)
     agent = session.agent
     writer = Writer(look, seconds=SECONDS, total_chars=TOTAL_CHARS) if with_locals else None
     frames = sys._current_frames()
     found = _threads(agent, frames, writer)
     more = len(found) >= MAX_THREADS
-    tasks, more_tasks = _tasks(agent, frames, writer)
-    found += tasks
+    of_tasks, more_tasks = _tasks(agent, frames, writer)
+    found += of_tasks
     for one in found:
         for frame in one["frames"]:
             frame["line"] = session.client_line(frame["line"])
@@ -52,8 +52,6 @@ def stacks(session: Session, request: Request) -> dict[str, Any]:
 
 
 def _read(arguments: dict[str, Any]) -> tuple[Look, bool]:
-    from remora.agent.snapshot import Look
-
     for name in ("locals", "redact", "callRepr"):
         value = arguments.get(name)
         if value is not None and not isinstance(value, bool):
@@ -81,8 +79,6 @@ def _threads(agent: Agent, frames: dict[int, FrameType], writer: Writer | None) 
 
 
 def _stack(agent: Agent, top: FrameType, writer: Writer | None) -> tuple[list[dict[str, Any]], bool]:
-    from remora.agent.snapshot import frame_of
-
     entries, more = agent.engine.stack_from(top, MAX_LEVELS)
     shown = []
     for entry in entries:
@@ -96,9 +92,6 @@ def _stack(agent: Agent, top: FrameType, writer: Writer | None) -> tuple[list[di
 def _tasks(
     agent: Agent, frames: dict[int, FrameType], writer: Writer | None
 ) -> tuple[list[dict[str, Any]], bool]:
-    from remora.agent.snapshot import frame_of
-    from remora.agent.tasks import tasks
-
     numbers = {thread.ident: thread.id for thread in agent.engine.threads()}
     listed, more = tasks(frames)
     found: list[dict[str, Any]] = []
@@ -125,6 +118,3 @@ def _tasks(
             described["threadId"] = numbers[task.thread]
         found.append(described)
     return found, more
-
-
-HANDLERS: dict[str, Handler] = {"remoraStacks": stacks}
