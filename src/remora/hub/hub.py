@@ -87,6 +87,7 @@ class Hub:
         self._agents_due = 0
         self._servers: list[asyncio.Server] = []
         self._finished = asyncio.Event()
+        self.at_end: set[Callable[[], None]] = set()  # what is called last
         self._group: asyncio.TaskGroup | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -113,6 +114,8 @@ class Hub:
                 self._door.close()
             for client in list(self._clients):
                 client.connection.close()
+            for call in self.at_end:
+                call()
 
     def stop(self) -> None:
         """End, and what we launched with us. What we did not launch runs on."""
@@ -442,6 +445,14 @@ class Hub:
     def drop(self, thing: Watched | Undebugged) -> None:
         self._running.discard(thing)
         self._look_for_the_end()
+
+    def output_of_orphans(self, parent: Session, category: str, text: str) -> None:
+        """Show what children of an ended program write to its pipes, where one of them is looked at."""
+        member = parent.member
+        for session in self._tree.of_family(member.root) if member is not None else ():
+            if session.client is not None and not session.ended:
+                session.program_output(category, text)
+                return
 
     def launched(
         self,

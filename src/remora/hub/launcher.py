@@ -16,7 +16,7 @@ from remora.dap.hello import SESSION_VARIABLE
 from remora.hub import launch
 from remora.hub.connection import Connection
 from remora.hub.loop import asyncio
-from remora.hub.process import Process, Watched
+from remora.hub.process import Process, Watched, leave_reading
 from remora.hub.undebugged import Undebugged
 
 TYPE_CHECKING = False
@@ -50,6 +50,7 @@ class Launcher:
         self._wish = wish
         self._plan = plan
         self._waiting = waiting
+        hub.at_end.add(leave_reading)
         self._program: Watched | None = None
         self._session: Session | None = None
         self._undebugged: Undebugged | None = None
@@ -233,8 +234,13 @@ class Launcher:
     def _output(self, category: str, text: str) -> None:
         if self._session is None:
             self._early.append((category, text))
-        elif self._wish.shows_output:
+        elif not self._wish.shows_output:
+            return
+        elif not self._session.ended:
             self._session.program_output(category, text)
+        else:
+            # What it has started lives on, and writes to the same pipes.
+            self._hub.output_of_orphans(self._session, category, text)
 
     def _exited(self, code: int | None) -> None:
         program = self._program

@@ -7,6 +7,10 @@ Ending it gently means the signal it listens to: SIGTERM if it handles that (ser
 turns it into KeyboardInterrupt, so `finally` blocks and exit handlers run), else SIGTERM. Whatever is left of
 its process group after that, or after the time allowed, is killed.
 
+What it has started may live longer, and writes to the same pipes: these are read to their end, so that
+nobody who writes is killed by it or stands still. A hub that ends before leaves that to a process that does
+nothing else (`leave_reading`).
+
 Exit codes are the kernel's; a death by signal n is 128 + n, as shells say it.
 Source: pidfd_open(2), proc(5) `SigCgt`.
 """
@@ -24,10 +28,15 @@ from remora.hub.loop import asyncio
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import IO
 
 READ_BYTES = 65536
-# Grandchildren may hold the pipes for ever; what the program itself wrote is there when it has died.
+# What the program itself wrote is there when it has died. What it started may be about to end as well, or
+# hold the pipes for ever.
 AFTERGLOW_S = 0.25
+
+# Pipes whose program has ended, and that are still open at the other end.
+_open_afterwards: set[_Pipe] = set()
 
 type Output = Callable[[str, str], None]
 
@@ -165,8 +174,8 @@ class Process(Watched):
         )
         assert self._popen.stdout is not None and self._popen.stderr is not None
         self._pipes = [
-            _Pipe(self._popen.stdout.fileno(), "stdout", on_output),
-            _Pipe(self._popen.stderr.fileno(), "stderr", on_output),
+            _Pipe(self._popen.stdout, "stdout", on_output),
+            _Pipe(self._popen.stderr, "stderr", on_output),
         ]
         super().__init__(self._popen.pid, on_exit)
         for pipe in self._pipes:
@@ -200,19 +209,17 @@ class Process(Watched):
     def _closed(self, code: int | None) -> None:
         self.drain()
         for pipe in self._pipes:
-            pipe.close()
-        for stream in (self._popen.stdout, self._popen.stderr):
-            if stream is not None:
-                stream.close()
+            pipe.outlive()
         self._on_exit(code)
 
 
 class _Pipe:
     """One stream of text the program writes."""
 
-    def __init__(self, fd: int, category: str, on_output: Output) -> None:
+    def __init__(self, stream: IO[bytes], category: str, on_output: Output) -> None:
         self.at_end = False
-        self._fd = fd
+        self._stream = stream
+        self._fd = stream.fileno()
         self._category = category
         self._on_output = on_output
         # Half a character at the end of one read belongs to the next.
@@ -241,9 +248,18 @@ class _Pipe:
             if self._held or not self._read_once():
                 return
 
-    def close(self) -> None:
+    def outlive(self) -> None:
+        """Read on to the end, for whoever else holds the other end; nobody is held back any more."""
         if not self.at_end:
-            self._stop()
+            self.hold(yes=False)
+            _open_afterwards.add(self)
+
+    def leave(self) -> int:
+        """Stop reading, and return the descriptor, which is the caller's now."""
+        fd = os.dup(self._fd)
+        self._stop()
+        os.set_blocking(fd, True)
+        return fd
 
     def _read_once(self) -> bool:
         if self.at_end:
@@ -265,6 +281,27 @@ class _Pipe:
         self.at_end = True
         if self._loop is not None and not self._held:
             self._loop.remove_reader(self._fd)
+        self._stream.close()
+        _open_afterwards.discard(self)
+
+
+def leave_reading() -> None:
+    """Let somebody else read the pipes that are still open at the other end: the hub ends."""
+    for pipe in tuple(_open_afterwards):
+        fd = pipe.leave()
+        try:
+            # In a session of its own, so that it does not end with our terminal; it ends with the pipe.
+            subprocess.Popen(
+                ["cat"],
+                stdin=fd,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError:
+            pass  # no `cat`: whoever writes hears of a broken pipe, as it would without us
+        finally:
+            os.close(fd)
 
 
 def _descends(pid: int, ancestor: int) -> bool:
