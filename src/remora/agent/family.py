@@ -37,7 +37,7 @@ def found(address: Address, secret: str, *, listening: tuple[str, int] | None = 
     """Make the description of a family of which this process is the root."""
     family: Family = {"address": address, "secret": secret, "parent": os.getpid()}
     if listening is not None:
-        family["listening"] = list(listening)
+        family["listening"] = listening
     return family
 
 

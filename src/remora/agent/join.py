@@ -64,6 +64,9 @@ def listen(
     asked = read_address(address)
     if token is not None and (not isinstance(token, str) or not token):
         raise TypeError("token must be a string that is not empty")
+    familys = _listens_already(asked)
+    if familys is not None:
+        return familys
     with _lock:
         if _agent is not None and not _agent.finished:
             if _listening is not None and asked in _listening:
@@ -99,6 +102,26 @@ def listen(
         _begin(agent)
         _listening = (asked, (real[0], real[1]))
         return _listening[1]
+
+
+def _listens_already(asked: tuple[str, int]) -> tuple[str, int] | None:
+    """Return where clients of this child can attach, if that will do; else leave the family.
+
+    A reloader runs the line that listens in each of its children, with the port its first process has: that is
+    the family's. A child that wants a port of its own gets it, unless a client is there already.
+    """
+    agent, kin = _agent, family.current
+    if agent is None or agent.finished or agent.start_method != "child" or kin is None:
+        return None
+    where = kin.get("listening")
+    if agent.session is None and (where is None or asked[1] not in (0, where[1])):
+        stop()
+        return None
+    if where is None:
+        return None  # and it is refused
+    if asked[1] not in (0, where[1]):
+        _say(f"this process is debugged already, by way of {shown(*where)}: not listening on {shown(*asked)}")
+    return where[0], where[1]
 
 
 def _start_hub(agent: Agent, listeners: list[_socket.socket], token: str | None) -> None:
@@ -335,6 +358,9 @@ def stop() -> None:
                 agent.door.close()
             if agent.connection is not None:
                 agent.connection.on_closed = None
+                # Without it the hub would wait for the next program in this process (exec).
+                agent.connection.event("terminated", {})
+                agent.connection.transport.flush()
                 agent.connection.transport.close("remora.stop()")
         finally:
             agent.loop.stop()

@@ -63,7 +63,7 @@ if TYPE_CHECKING:
         # Device and inode of the pipes the hub reads: what goes there is not mirrored.
         captured: NotRequired[list[list[int]]]
         # Host and port that clients of the family attach at, where its root listens or has dialled one.
-        listening: NotRequired[list[str | int]]
+        listening: NotRequired[tuple[str, int]]
         # Name of a file for the agents' own log.
         log: NotRequired[str]
 
@@ -102,6 +102,8 @@ if TYPE_CHECKING:
 HELLO = "remoraHello"
 # Hub to a held child: nobody attaches now, run on.
 GO = "remoraGo"
+# Hub to a held child: a client has been told; that may take a while.
+HOLD = "remoraHold"
 SESSION_VARIABLE = "REMORA_SESSION"
 HUB_VARIABLE = "REMORA_HUB"
 FAMILY_VARIABLE = "REMORA_FAMILY"
