@@ -62,8 +62,8 @@ class Family:
             configuration=configuration,
         )
 
-    def failed(self, configuration: Body, why: str) -> None:
-        """Hear that a child could not be attached to; it runs on by itself, or has ended."""
+    def failed(self, child: DebugSession | None, configuration: Body, why: str) -> None:
+        """Hear that a child could not be attached to, or (None) not even reached: it runs on or has ended."""
 
     # Looking
 
@@ -139,6 +139,13 @@ class Family:
             client.close()
         client.on_reverse_request, client.on_event = answer, tell
 
+    def forget(self, session: DebugSession) -> None:
+        """Keep a session no more that is over: a program may have thousands of children."""
+        with self._changed:
+            for sessions in (self._sessions, self._ready):
+                if session in sessions:
+                    sessions.remove(session)
+
     def close(self) -> None:
         """Close all connections; children that come now are refused. Idempotent."""
         with self._changed:
@@ -158,7 +165,7 @@ class Family:
         try:
             child = self._open(parent, configuration)
         except (OSError, ValueError) as error:
-            self._note_failure(configuration, str(error))
+            self._note_failure(None, configuration, str(error))
             raise DapError(f"the child cannot be reached: {error}") from error
         threading.Thread(
             target=self._begin, args=(child, command, configuration), name="remora-client-child", daemon=True
@@ -168,7 +175,7 @@ class Family:
         try:
             child = self._open(parent, configuration)
         except (OSError, ValueError) as error:
-            self._note_failure(configuration, str(error))
+            self._note_failure(None, configuration, str(error))
         else:
             self._begin(child, command, configuration)
 
@@ -187,19 +194,21 @@ class Family:
             Exception
         ) as error:  # ClientError, or the caller's code in `configure`: a child must not stay held
             child.client.close()
-            self._note_failure(configuration, f"{error}" if isinstance(error, ClientError) else repr(error))
+            self._note_failure(
+                child, configuration, str(error) if isinstance(error, ClientError) else repr(error)
+            )
             return
         with self._changed:
             self._ready.append(child)
             self._changed.notify_all()
 
-    def _note_failure(self, configuration: Body, why: str) -> None:
+    def _note_failure(self, child: DebugSession | None, configuration: Body, why: str) -> None:
         with self._changed:
             if self._closed:
                 return
             self._failures.append(f"{configuration.get('name') or 'a child'}: {why}")
             self._changed.notify_all()
-        self.failed(configuration, why)
+        self.failed(child, configuration, why)
 
 
 def address_in(configuration: Body) -> tuple[str, int]:

@@ -3,6 +3,9 @@
 With a person there, mistakes are told and the prompt comes back. From `-c` or a pipe, commands that
 fail are told too and the rest is done, but the exit code says so. At the end of input the debugger
 leaves, with the program's own exit code if the program has ended.
+
+The prompt stays with its process: what another one does while a person types is told in a line, and only an
+empty line, or a command that lets the program run, goes over to it.
 """
 
 from __future__ import annotations
@@ -13,9 +16,13 @@ from typing import Self
 from remora.client import ClientError
 from remora.terminal import commands, report
 from remora.terminal.commands import Command
+from remora.terminal.commands.evaluating import run_python, say_displays, without_trace
+from remora.terminal.commands.leaving import Quit
 from remora.terminal.completion import LineCompleter
-from remora.terminal.debugger import CommandError, Debugger, State
+from remora.terminal.debugger import Debugger
 from remora.terminal.line import parse_command, split_commands
+from remora.terminal.moves import Moves
+from remora.terminal.process import CommandError, Process, State
 from remora.terminal.reader import Reader
 from remora.terminal.screen import Screen
 from remora.terminal.target import Target
@@ -24,20 +31,22 @@ _COULD_NOT_START = 2
 
 
 class App:
-    """One run of the terminal client."""
+    """One run of the terminal client; what commands see of it is `Conversation`."""
 
     def __init__(self, target: Target, screen: Screen, reader: Reader) -> None:
         self.screen = screen
         self.reader = reader
         self.debugger = Debugger(target, screen)
-        self.completer = LineCompleter(self.debugger)
-        #: the line `list` goes on from; None: around the current one
-        self.list_from: int | None = None
+        self.moves = Moves(self.debugger)
         self._commands = commands.load()
         self._names = set(self._commands)
+        self.completer = LineCompleter(self.debugger, list(self._commands))
+        self.list_from: int | None = None
         self._last: tuple[Command, str] | None = None
         self._failed = False
-        self._signals = self.debugger.handling_signals()
+        #: the process the person knows to be in
+        self._told_process = self.debugger.process
+        self._signals = self.debugger.inbox.handling_signals()
 
     def __enter__(self) -> Self:
         self._signals.__enter__()
@@ -49,10 +58,13 @@ class App:
         finally:
             self._signals.__exit__(None, None, None)
 
+    @property
+    def process(self) -> Process:
+        return self.debugger.process
+
     def run(self) -> int:
         """Debug until the end; return the exit code."""
-        from remora.terminal.commands.leaving import Quit
-
+        debugger = self.debugger
         try:
             self.begin()
         except CommandError as error:
@@ -60,13 +72,11 @@ class App:
             return _COULD_NOT_START
         except KeyboardInterrupt:
             return 128 + signal.SIGINT
-        if self.reader.interactive and self.debugger.target.is_local:
+        if self.reader.interactive and debugger.target.is_local:
             hint = "`help` lists the commands, `c` continues, Ctrl-C pauses, `q` leaves."
             self.screen.say(self.screen.style(hint, "dim"))
         try:
             while True:
-                if not self._notice():
-                    self._last = None
                 try:
                     line = self._read()
                 except EOFError:
@@ -77,24 +87,24 @@ class App:
                 self.do_line(line)
         except Quit:
             pass
-        leaves_it = not self.debugger.target.is_local and self.debugger.state is not State.ENDED
-        if leaves_it and self.reader.interactive:
-            self.screen.say("Detached; the program runs on.")
-        if self.debugger.exit_code is not None and self.debugger.state is State.ENDED:
-            return self.debugger.exit_code
-        stop = self.debugger.stop
+        if not debugger.target.is_local and not debugger.is_over and self.reader.interactive:
+            many = len(debugger.processes.living) > 1
+            self.screen.say(f"Detached; the program{' and its processes run' if many else ' runs'} on.")
+        if debugger.root.exit_code is not None and debugger.root.state is State.ENDED:
+            return debugger.root.exit_code
         # A script that leaves its program at an exception has not seen it succeed.
-        at_exception = stop is not None and stop.reason == "exception" and not self.reader.interactive
-        return 1 if self._failed or at_exception else 0
+        stops = [each.stop for each in debugger.processes.living]
+        at_exception = any(stop is not None and stop.reason == "exception" for stop in stops)
+        return 1 if self._failed or (at_exception and not self.reader.interactive) else 0
 
     def begin(self) -> None:
-        """Start the session, and wait for the program's first stop if it is ours. CommandError."""
         debugger = self.debugger
-        with debugger.interruptible():
+        with debugger.inbox.interruptible():
             debugger.start()
+        self._told_process = debugger.root
         if debugger.target.is_local:
             debugger.configure()
-            self.after_move(debugger.wait())
+            self.after_move(self.moves.wait())
         else:
             what = f"{debugger.target.main_file} at " if debugger.target.main_file else ""
             self.screen.say(
@@ -102,21 +112,39 @@ class App:
             )
 
     def _read(self) -> str:
-        # What the program has done meanwhile is told before the prompt, once it is known.
-        state = self.debugger.state
-        prompt = "(remora) " if state is State.STOPPED else f"(remora, {state.value}) "
-        with self.debugger.interruptible():
-            return self.reader.read(prompt, self.completer.complete)
+        debugger = self.debugger
+        while True:
+            # What has happened meanwhile is told before the prompt, once it is known.
+            if not self._notice():
+                self._last = None
+            with debugger.inbox.at_prompt() as quiet:
+                if not quiet:
+                    continue
+                with debugger.inbox.interruptible():
+                    return self.reader.read(self._prompt(), self.completer.complete)
 
-    def _notice(self) -> bool:
-        """Tell about a stop or an end that happened at the prompt; return whether nothing did."""
-        before = self.debugger.stop
-        self.debugger.catch_up()
-        stop = self.debugger.stop
-        if stop is not before and stop is not None:
+    def _prompt(self) -> str:
+        process = self.process
+        many = not process.is_root or len(self.debugger.processes.living) > 1
+        number = f" {process.number}" if many else ""
+        state = "" if process.state is State.STOPPED else f", {process.state.value}"
+        return f"(remora{number}{state}) "
+
+    def _notice(self, *, may_switch: bool = True) -> bool:
+        """Tell about stops and ends that happened at the prompt; return whether no stop was shown.
+
+        A stop of another process is shown if the current one runs and we `may_switch`; else told in a line.
+        """
+        debugger = self.debugger
+        debugger.catch_up()
+        waiting = debugger.processes.waiting
+        if may_switch and waiting and self.process.state is not State.STOPPED:
+            debugger.processes.current = waiting[0]
+        shows = self.process.stop is not None and not self.process.is_shown
+        if shows:
             self.after_move(True)
-            return False
-        return True
+        debugger.say_waiting()
+        return not shows
 
     # Doing
 
@@ -129,7 +157,7 @@ class App:
                 self._do(*self._last)
             return
         for text in split_commands(line):
-            self._notice()
+            self._notice(may_switch=False)
             # `exit()`, evaluated, would end the program in the middle of a stop.
             leaving = text in ("exit()", "quit()")
             name, argument = ("quit", "") if leaving else parse_command(text, self._names)
@@ -145,8 +173,6 @@ class App:
                 break
 
     def _do(self, found: Command | None, argument: str) -> bool:
-        from remora.terminal.commands.evaluating import run_python, without_trace
-
         try:
             if found is None:
                 try:
@@ -168,14 +194,22 @@ class App:
         return False
 
     def after_move(self, stopped: bool) -> None:
-        """Show where the program has stopped, and do what its breakpoints want done there."""
-        from remora.terminal.commands.evaluating import say_displays
-
+        """Show where the current process has stopped, and do what its breakpoints want done there."""
         self.list_from = None
-        debugger = self.debugger
-        if not stopped or debugger.stop is None:
+        debugger, process = self.debugger, self.process
+        if not stopped or process.stop is None:
             return
-        hit = [each for each in debugger.breakpoints.hit(debugger.stop.breakpoint_ids) if each.number > 0]
+        if process is not self._told_process:
+            self._told_process = process
+            text = debugger.news.describe(process)
+            self.screen.say(f"{text[:1].upper()}{text[1:]}:")
+        if process.is_shown:
+            report.say_place(debugger)
+            return
+        process.is_shown = True
+        hit = [
+            each for each in debugger.breakpoints.hit(process, process.stop.breakpoint_ids) if each.number > 0
+        ]
         for each in hit:
             each.hits += 1
             if each.temporary:
@@ -191,22 +225,13 @@ class App:
         for line in lines:
             if line != "silent":
                 self.do_line(line)
-                if debugger.state is not State.STOPPED:
+                if process.state is not State.STOPPED or self.process is not process:
                     break
-
-    # Small things that commands share
-
-    def number(self, text: str, what: str, *, least: int = 1) -> int:
-        """Read a number. CommandError."""
-        text = text.strip()
-        if not text.isascii() or not text.isdecimal() or int(text) < least:
-            raise CommandError(f"{text!r} is not {what}")
-        return int(text)
 
     def confirm(self, question: str) -> bool:
         """Ask the person; no answer is no."""
         try:
-            with self.debugger.interruptible():
+            with self.debugger.inbox.interruptible():
                 return self.reader.read(f"{question} (y/n) ").strip().lower() in ("y", "yes")
         except (EOFError, KeyboardInterrupt):
             return False

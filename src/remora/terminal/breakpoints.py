@@ -1,12 +1,30 @@
-"""The breakpoints of a person: numbered from 1, kept over a restart, told to the adapter file by file."""
+"""The breakpoints of a person: numbered from 1, kept over a restart, and the same in all processes.
+
+The thread that runs commands makes and changes them, and tells every process that is open. The thread that
+opens a child sends them all; `Process.sending` keeps what the two send to one process in order. `learn` may
+be called on any thread: it is a look-up and a store.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
-from remora.client import DebugSession
+from remora.client import ClientError, Pending
+from remora.client.client import DEFAULT_TIMEOUT_S
+from remora.terminal.process import Process
 
 Body = dict[str, Any]
+
+
+class Answer(NamedTuple):
+    """What became of a breakpoint in one process."""
+
+    id: int | None
+    verified: bool
+    line: int
+    message: str
+    failed: bool
 
 
 class Breakpoint:
@@ -22,6 +40,7 @@ class Breakpoint:
         log_message: str = "",
         function: str = "",
         temporary: bool = False,
+        only: Process | None = None,
     ) -> None:
         self.number = number
         self.path = path
@@ -31,21 +50,47 @@ class Breakpoint:
         self.condition = condition
         self.log_message = log_message
         self.temporary = temporary
+        #: the one process it is for; None: all
+        self.only = only
         self.ignore = 0
         self.enabled = True
         #: what to do at a stop, and whether to say nothing about it
         self.commands: list[str] = []
         self.hits = 0
-        self.id: int | None = None
-        self.verified = False
-        self.actual_line = line
-        self.message = ""
-        #: it cannot be as it was asked for; the message says why
-        self.failed = False
+        #: by the number of the process
+        self._answers: dict[int, Answer] = {}
 
     @property
     def where(self) -> str:
         return self.function or f"{self.path}:{self.actual_line}"
+
+    @property
+    def verified(self) -> bool:
+        """Whether it is set in at least one process."""
+        return any(each.verified for each in list(self._answers.values()))
+
+    @property
+    def actual_line(self) -> int:
+        """The line it is at, the one asked for while that is not known."""
+        answer = self._best()
+        return (answer and answer.line) or self.line
+
+    @property
+    def message(self) -> str:
+        """What is to be said about it: it was moved, is pending, cannot be."""
+        answer = self._best()
+        return answer.message if answer else ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether it cannot be as it was asked for, anywhere; the message says why."""
+        answers = list(self._answers.values())
+        return bool(answers) and all(each.failed for each in answers)
+
+    def id_in(self, process: Process) -> int | None:
+        """Return the number a process has for it."""
+        answer = self._answers.get(process.number)
+        return answer.id if answer else None
 
     def wish(self) -> Body:
         """Return it as a DAP SourceBreakpoint or FunctionBreakpoint."""
@@ -58,17 +103,29 @@ class Breakpoint:
             wish["logMessage"] = self.log_message
         return wish
 
-    def learn(self, answer: Body) -> None:
-        """Take in what the adapter says about it."""
-        self.id = answer.get("id", self.id)
-        self.verified = bool(answer.get("verified"))
-        self.actual_line = answer.get("line") or self.actual_line
-        self.message = answer.get("message") or ""
-        self.failed = not self.verified and answer.get("reason") == "failed"
+    def learn(self, process: Process, answer: Body) -> None:
+        """Take in what a process says about it."""
+        before = self._answers.get(process.number)
+        verified = bool(answer.get("verified"))
+        self._answers[process.number] = Answer(
+            answer.get("id", before.id if before else None),
+            verified,
+            answer.get("line") or (before.line if before else 0),
+            answer.get("message") or "",
+            not verified and answer.get("reason") == "failed",
+        )
+
+    def forget(self, process: Process) -> None:
+        """Forget what a process has said."""
+        self._answers.pop(process.number, None)
+
+    def _best(self) -> Answer | None:
+        answers = list(self._answers.values())
+        return next((each for each in answers if each.verified), answers[0] if answers else None)
 
 
 class Breakpoints:
-    """All of them. Called by the thread that runs commands, except `learn`: a dict look-up and stores."""
+    """All of them."""
 
     def __init__(self) -> None:
         self._next_number = 1
@@ -78,15 +135,15 @@ class Breakpoints:
         return iter(list(self._all.values()))
 
     def add(self, path: str, line: int, **wishes: Any) -> Breakpoint:
-        """Make one with the next number; `send` tells the adapter."""
+        """Make one with the next number; `send` tells the processes."""
         made = Breakpoint(self._next_number, path, line, **wishes)
         self._all[made.number] = made
         self._next_number += 1
         return made
 
-    def add_hidden(self, path: str, line: int) -> Breakpoint:
-        """Make one for the debugger's own use; its number is below 0."""
-        made = Breakpoint(-1 - len(self._all), path, line, temporary=True)
+    def add_hidden(self, path: str, line: int, only: Process) -> Breakpoint:
+        """Make one for the debugger's own use in one process; its number is below 0."""
+        made = Breakpoint(-1 - len(self._all), path, line, temporary=True, only=only)
         self._all[made.number] = made
         return made
 
@@ -97,40 +154,67 @@ class Breakpoints:
         self._all.pop(breakpoint.number, None)
 
     def visible(self) -> list[Breakpoint]:
-        return [each for each in self._all.values() if each.number > 0]
+        return [each for each in self if each.number > 0]
 
     def of_file(self, path: str) -> list[Breakpoint]:
-        return [each for each in self._all.values() if not each.function and each.path == path]
+        return [each for each in self if not each.function and each.path == path]
 
-    def hit(self, ids: list[int]) -> list[Breakpoint]:
-        """Return those with these ids."""
-        return [each for each in self._all.values() if each.id is not None and each.id in ids]
+    def hit(self, process: Process, ids: list[int]) -> list[Breakpoint]:
+        """Return those that have these numbers in a process."""
+        return [each for each in self if each.id_in(process) in ids and each.id_in(process) is not None]
 
-    def learn(self, answer: Body) -> None:
+    def learn(self, process: Process, answer: Body) -> None:
         """Take in a `breakpoint` event."""
-        for each in list(self._all.values()):
-            if each.id is not None and each.id == answer.get("id"):
-                each.learn(answer)
+        for each in self.hit(process, [answer.get("id", 0)]):
+            each.learn(process, answer)
 
-    def send(self, session: DebugSession, path: str) -> None:
-        """Tell the adapter all enabled ones of a file. ClientError."""
-        wanted = [each for each in self.of_file(path) if each.enabled]
-        answers = session.set_breakpoints(path, [each.wish() for each in wanted])
-        for each, answer in zip(wanted, answers, strict=False):
-            each.learn(answer)
+    def forget(self, process: Process) -> None:
+        """Forget what a process has said that is over."""
+        for each in self:
+            each.forget(process)
 
-    def send_functions(self, session: DebugSession) -> None:
-        """Tell the adapter all enabled ones that have a function's name. ClientError."""
-        wanted = [each for each in self._all.values() if each.function and each.enabled]
-        answers = session.set_function_breakpoints([each.wish() for each in wanted])
-        for each, answer in zip(wanted, answers, strict=False):
-            each.learn(answer)
+    # Telling
 
-    def send_all(self, session: DebugSession) -> None:
-        """Tell the adapter everything, for a new session. ClientError."""
-        for each in self._all.values():
-            each.id = None
-        for path in dict.fromkeys(each.path for each in self._all.values() if not each.function):
-            self.send(session, path)
-        if any(each.function for each in self._all.values()):
-            self.send_functions(session)
+    def send(self, processes: Iterable[Process], breakpoint: Breakpoint) -> None:
+        """Tell processes that one was made, changed or removed. ClientError of the first that fails."""
+        sent = []
+        failure: ClientError | None = None
+        for process in processes:
+            try:
+                sent.append((process, *self._send_group(process, breakpoint.path)))
+            except ClientError as error:
+                failure = failure or error
+        for process, wanted, pending in sent:
+            try:
+                _learn(process, wanted, pending)
+            except ClientError as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+
+    def send_all(self, process: Process) -> None:
+        """Tell a process everything, for a new session. ClientError."""
+        self.forget(process)
+        groups = dict.fromkeys(each.path for each in self)
+        sent = [self._send_group(process, path) for path in groups]
+        for wanted, pending in sent:
+            _learn(process, wanted, pending)
+
+    def _send_group(self, process: Process, path: str) -> tuple[list[Breakpoint], Pending]:
+        """Send all of a file, or with no path all that have a function's name."""
+        with process.sending:
+            wanted = [
+                each for each in self if each.path == path and each.enabled and each.only in (None, process)
+            ]
+            wishes: Sequence[Body] = [each.wish() for each in wanted]
+            arguments: Body = {"breakpoints": wishes}
+            if path:
+                arguments["source"] = {"path": path}
+            command = "setBreakpoints" if path else "setFunctionBreakpoints"
+            return wanted, process.session.client.send(command, arguments)
+
+
+def _learn(process: Process, wanted: list[Breakpoint], pending: Pending) -> None:
+    answers = pending.result(DEFAULT_TIMEOUT_S).get("breakpoints") or []
+    for each, answer in zip(wanted, answers, strict=False):
+        each.learn(process, answer)

@@ -1,56 +1,37 @@
-"""The state of a debugging session in a terminal: what runs, what is stopped where, which frame is looked at.
+"""What a person debugs: a target, its processes, and what is to stop them; how it begins and how it ends.
 
-One thread, the one that runs commands, calls everything here. The client's reader thread only prints
-the program's output and puts what happened into `_inbox`, as the handler of SIGINT does; `wait` and
-`catch_up` take it out again. So Ctrl-C never interrupts a message half sent. Whatever waits for more than a
-moment looks up now and then (`_next`), or a Ctrl-C that comes as the wait begins would not be heard.
+One thread, the one that runs commands, calls everything here, except what is marked. Readers of connections
+and threads that open children leave word in `inbox`; `take` takes it in.
 """
 
 from __future__ import annotations
 
 import contextlib
-import enum
 import os
-import queue
-import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable
 from typing import Any
 
-from remora.client import Client, ClientError, DebugSession, RequestFailed, Stop
-from remora.client.client import LOOK_S
+from remora.client import ClientError, DebugSession, Pending, RequestFailed, Stop
+from remora.client.client import DEFAULT_TIMEOUT_S
 from remora.terminal.breakpoints import Breakpoint, Breakpoints
+from remora.terminal.filters import Filters
+from remora.terminal.inbox import Event, Happened, Inbox
+from remora.terminal.news import News
+from remora.terminal.process import CommandError, Process, State
+from remora.terminal.processes import FAILED, JOINED, Follow, Processes
 from remora.terminal.program import Program
 from remora.terminal.screen import Screen
-from remora.terminal.source import SourceFile, Sources
 from remora.terminal.target import Target
 
 Body = dict[str, Any]
 
-_FRAMES_AT_ONCE = 50
+#: how long a process may take to stop or to end when it is told to
+PATIENCE_S = 5.0
 # The program has said goodbye; what is left are its exit handlers and threads.
 _EXIT_GRACE_S = 30.0
 # remora's number for an attach that brings no token.
 _TOKEN_NEEDED = 2002
-# The module whose frames are the last of ours before the program's.
-_RUNNER = "remora.agent.run"
-
-
-class CommandError(Exception):
-    """A command could not be done; the text says why."""
-
-
-class State(enum.Enum):
-    """Where the session is."""
-
-    CONFIGURING = "attached"  # breakpoints can be set; the program runs, or waits for us
-    RUNNING = "running"
-    STOPPED = "stopped"
-    ENDED = "not running"
-
-
-class _Happened(enum.Enum):
-    INTERRUPT = enum.auto()
-    NOBODY_READS = enum.auto()
 
 
 class Debugger:
@@ -59,58 +40,69 @@ class Debugger:
     def __init__(self, target: Target, screen: Screen) -> None:
         self.target = target
         self.screen = screen
-        self.sources = Sources()
         self.breakpoints = Breakpoints()
-        #: exception filters that are on: name -> condition ("" for none); None: the adapter's defaults
-        self.filters: dict[str, str] | None = None
-        self.displays: dict[str, str | None] = {}
-        self.state = State.ENDED
-        self.exit_code: int | None = None
-        self.stop: Stop | None = None
-        self.thread_id = 1
-        self.frame_index = 0
-        #: the thread the person knows to be in; 1 is the main thread
-        self.told_thread_id = 1
-        self._frames: list[Body] = []
-        self._total_frames = 0
-        self._session: DebugSession | None = None
-        self._capabilities: Body = {}
-        self._program: Program | None = None
-        self._inbox: queue.SimpleQueue[tuple[str, Body] | _Happened] = queue.SimpleQueue()
-        self._interruptible = False
-        self._asking: queue.SimpleQueue[bool] | None = None
+        self.filters = Filters()
+        self.news = News(screen, self.breakpoints)
+        #: expressions shown at every stop
+        self.displays: list[str] = []
+        self.follow = Follow.RUN
+        self.inbox = Inbox(self.news.say)
+        #: the program, if it was started here
+        self.program: Program | None = None
+        self.processes = self._no_processes_yet()
+        self.root.is_over()
 
-    # Starting and ending
+    def _no_processes_yet(self) -> Processes:
+        processes = Processes(self.target.describe(), self, self.inbox, lambda: self.follow)
+        again = "starts it again" if self.target.is_local else "attaches again"
+        processes.root.gone = f"the program is not running; `restart` {again}"
+        return processes
 
     @property
-    def session(self) -> DebugSession:
-        """The session. CommandError if there is none."""
-        if self._session is None or self.state is State.ENDED:
-            again = "starts it again" if self.target.is_local else "attaches again"
-            raise CommandError(f"the program is not running; `restart` {again}")
-        return self._session
+    def process(self) -> Process:
+        """The one commands are about."""
+        return self.processes.current
+
+    @property
+    def root(self) -> Process:
+        """The program itself."""
+        return self.processes.root
 
     @property
     def capabilities(self) -> Body:
         """What the adapter can do; of the last session, if there is none now."""
-        return self._capabilities
+        return self.root.capabilities
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is debugged any more."""
+        return not self.processes.living
+
+    def open_processes(self) -> list[Process]:
+        """Return those that can be told what to do."""
+        return [each for each in self.processes.living if each.is_open]
+
+    # Starting
 
     def start(self) -> None:
         """Open the target as far as breakpoints can be set. CommandError."""
-        features = {"supportsRunInTerminalRequest": self.target.is_local}
+        self.inbox.forget()
+        self.processes = self._no_processes_yet()
+        root = self.root
         try:
             client = self.target.open(
-                on_event=self._on_event, on_reverse_request=self._on_reverse_request, on_end=self._on_end
+                on_reverse_request=self._on_reverse_request, **self.processes.callbacks(root)
             )
         except OSError as error:
+            root.is_over()
             raise CommandError(str(error)) from error
-        self._session = DebugSession(client, features=features)
-        self._inbox = queue.SimpleQueue()
-        self.exit_code = None
-        self.told_thread_id = 1
-        self.displays = dict.fromkeys(self.displays)
+        features = {
+            "supportsRunInTerminalRequest": self.target.is_local,
+            "supportsStartDebuggingRequest": self.target.arguments.get("subProcess") is not False,
+        }
+        root.session = DebugSession(client, features=features, family=self.processes)
         try:
-            self._session.begin(self.target.command, self.target.arguments)
+            root.session.begin(self.target.command, self.target.arguments)
         except ClientError as error:
             self._drop()
             if isinstance(error, RequestFailed) and error.id == _TOKEN_NEEDED:
@@ -119,366 +111,235 @@ class Debugger:
                     "put it into the variable REMORA_TOKEN"
                 ) from error
             raise CommandError(str(error)) from error
-        self._capabilities = self._session.capabilities
-        self.state = State.CONFIGURING
-        if self.filters is None:
-            offered = self.capabilities.get("exceptionBreakpointFilters") or []
-            self.filters = {each["filter"]: "" for each in offered if each.get("default")}
+        self.filters.choose_defaults(root)
+        root.is_open = True
         try:
-            self.breakpoints.send_all(self._session)
+            self.breakpoints.send_all(root)
         except ClientError as error:
             self.screen.fail(str(error))
 
     def configure(self) -> None:
         """Let the program begin, if it has not yet. CommandError."""
-        if self.state is not State.CONFIGURING:
+        root = self.root
+        if root.state is not State.CONFIGURING:
             return
-        self.send_filters()
-        self.state = State.RUNNING
         try:
-            self.session.configuration_done()
+            self.filters.send(root).result(DEFAULT_TIMEOUT_S)
+            root.runs()
+            root.session.configuration_done()
         except ClientError as error:
             raise CommandError(str(error)) from error
 
-    def send_filters(self) -> None:
-        """Tell the adapter which exceptions stop; without one it is told at the next start. CommandError."""
-        if self.state is State.ENDED:
-            return
-        filters = self.filters or {}
-        plain = [name for name, condition in filters.items() if not condition]
-        options = [{"filterId": name, "condition": text} for name, text in filters.items() if text]
-        try:
-            self.session.set_exception_filters(*plain, *options)
-        except ClientError as error:
-            raise CommandError(str(error)) from error
+    def arm(self, process: Process) -> None:
+        """Send a child everything that stops it. On the thread that opens it. ClientError."""
+        # First: what is changed from now on is sent by who changes it, after what is sent here.
+        process.is_open = True
+        self.breakpoints.send_all(process)
+        self.filters.send(process).result(DEFAULT_TIMEOUT_S)
+
+    # Ending
 
     def leave(self) -> None:
-        """End the session: a launched program is ended, one attached to runs on."""
-        if self._program is not None:
-            # Ourselves: an adapter interrupts as Ctrl-C does, and the traceback would land in our terminal.
-            self._program.end_gently(2.0)
-        if self._session is not None and self._session.client.connected:
+        """End the session: what was launched is ended, what was attached to runs on."""
+        self.processes.refuse()
+        arguments = {"terminateDebuggee": self.target.is_local}
+        farewells: list[Pending] = []
+        # Children first: a program that waits for one that is stopped would not end.
+        for process in reversed(self.processes.living):
+            if process is self.root and self.program is not None:
+                # Ourselves: an adapter interrupts as Ctrl-C does, and the traceback would land in our
+                # terminal.
+                self.program.end_gently(2.0)
+            if process.client is not None:
+                with contextlib.suppress(ClientError):
+                    farewells.append(process.client.send("disconnect", arguments))
+        deadline = time.monotonic() + PATIENCE_S
+        for farewell in farewells:
             with contextlib.suppress(ClientError):
-                arguments = {"terminateDebuggee": self.target.is_local}
-                self._session.client.request("disconnect", arguments, timeout_s=5.0)
+                farewell.result(max(deadline - time.monotonic(), 0.1))
         self._drop()
 
+    def detach(self, process: Process) -> None:
+        """Debug a process no more; it runs on. CommandError."""
+        answers_of([process.session.client.send("disconnect", {"terminateDebuggee": False})])
+        if process is self.root and self.program is not None:
+            self.program.let_go()
+            self.program = None
+        self.news.say_free(process)
+        self._over(process)
+
+    def kill(self, process: Process) -> None:
+        """End a process, gently first. CommandError."""
+        client = process.session.client
+        if process is self.root and self.program is not None:
+            self.program.end_gently(0.0)
+        elif process.capabilities.get("supportsTerminateRequest"):
+            answers_of([client.send("terminate", {})])
+        deadline = time.monotonic() + PATIENCE_S
+        while process.is_alive and (left_s := deadline - time.monotonic()) > 0:
+            happened = self.inbox.take(left_s)
+            if happened is Happened.INTERRUPT:
+                return
+            if happened is not None:
+                self.take(happened)
+        if process.is_alive:
+            answers_of([client.send("disconnect", {"terminateDebuggee": True})])
+            self.news.say_end(process)
+            self._over(process)
+
+    def kill_signal(self, number: int) -> None:
+        """Send the current process a signal, if it was started here. CommandError."""
+        if self.program is None:
+            raise CommandError("the program is no child of this terminal")
+        if self.process is self.root:
+            self.program.signal(number)
+        elif self.process.pid:
+            os.kill(self.process.pid, number)
+
+    def _over(self, process: Process) -> None:
+        if process is not self.root:
+            self.breakpoints.forget(process)
+        self.processes.over(process)
+        if self.is_over:
+            self._drop()
+
     def _drop(self) -> None:
-        self.state = State.ENDED
-        self.stop = None
-        self._frames = []
-        self.sources.forget()
-        if self._program is not None:
-            self._program.close(grace_s=2.0)
-            self._program = None
-        if self._session is not None:
-            self._session.client.close()
-            self._session = None
+        self.processes.refuse()
+        for process in self.processes:
+            process.is_over()
+        self.processes.current = self.root
+        if self.program is not None:
+            self.program.close(grace_s=2.0)
+            self.program = None
+        self.processes.close()
 
-    # What happens: on the reader thread and in the signal handler
+    # What happens: on the threads that read connections
 
-    def _on_event(self, name: str, body: Body) -> None:
+    def on_event(self, process: Process, name: str, body: Body) -> None:
         match name:
             case "output":
                 category = body.get("category") or "console"
                 if category != "telemetry":
+                    # The program's own lines are as it wrote them.
+                    label = "" if process.is_root else f"{process.number}| "
                     try:
-                        self.screen.program_output(str(body.get("output", "")), category)
+                        self.screen.program_output(str(body.get("output", "")), category, label)
                     except BrokenPipeError:
-                        self._inbox.put(_Happened.NOBODY_READS)
-            case "process" if not self.target.is_local:
-                # So that `break 12` means a line of it. The file of another machine is not known here.
-                name = str(body.get("name") or "")
-                self.target.main_file = name if os.path.isabs(name) and os.path.isfile(name) else None
-            case "stopped" | "continued" | "exited" | "terminated":
-                self._inbox.put((name, body))
+                        self.inbox.nobody_reads()
+            case "process":
+                process.pid = body.get("systemProcessId") or process.pid
+                if process.is_root and not self.target.is_local:
+                    # So that `break 12` means a line of it. The file of another machine is not known here.
+                    file = str(body.get("name") or "")
+                    known = os.path.isabs(file) and os.path.isfile(file)
+                    self.target.main_file = file if known else None
+            case "exited":
+                process.exit_code = body.get("exitCode")
+            case "stopped" | "continued":
+                self.inbox.put(process, name, body)
+            case "terminated":
+                self.inbox.put(process, name, body)
+                if not process.is_root and process.client is not None:
+                    # The adapter has said goodbye; answer, so that it goes, even while nobody types.
+                    with contextlib.suppress(ClientError):
+                        process.client.send("disconnect", {})
             case "breakpoint":
-                self.breakpoints.learn(body.get("breakpoint") or {})
-
-    def _on_end(self, why: str) -> None:
-        self._inbox.put(("ended", {"why": why}))
+                self.breakpoints.learn(process, body.get("breakpoint") or {})
 
     def _on_reverse_request(self, command: str, arguments: Body) -> Body:
         if command != "runInTerminal":
             raise RuntimeError("the terminal client does not take this request")
-        self._program = Program(arguments, stdin=getattr(self.target, "stdin", None))
-        return {"processId": self._program.process.pid}
+        self.program = Program(arguments, stdin=getattr(self.target, "stdin", None))
+        return {"processId": self.program.process.pid}
 
-    def on_interrupt(self, number: int, frame: object) -> None:
-        """Handle SIGINT: interrupt where it is harmless, else leave word for who waits."""
-        if self._interruptible:
-            raise KeyboardInterrupt
-        if self._asking is not None:
-            self._asking.put(False)
-        else:
-            self._inbox.put(_Happened.INTERRUPT)
-
-    @contextlib.contextmanager
-    def interruptible(self) -> Iterator[None]:
-        """Let Ctrl-C raise KeyboardInterrupt inside."""
-        before, self._interruptible = self._interruptible, True
-        try:
-            yield
-        finally:
-            self._interruptible = before
-
-    # Running
-
-    def go(self, command: str, **arguments: Any) -> bool:
-        """Send a request that lets the program run, and wait; return whether it stopped again."""
-        self.configure()
-        if self.state is State.RUNNING:
-            return self.wait()
-        session = self.session
-        self._running()
-        try:
-            session.ask(command, {"threadId": self.thread_id, **arguments})
-        except RequestFailed as error:
-            self.state = State.STOPPED
-            raise CommandError(str(error)) from error
-        except ClientError as error:
-            raise CommandError(str(error)) from error
-        return self.wait()
-
-    def wait_for_goto(self) -> bool:
-        """Wait for the `stopped` event that follows a `goto`; return whether there is a stop."""
-        self._running()
-        return self.wait()
-
-    def pause(self) -> bool:
-        """Stop the program where it is, one that waits for us at its first line. CommandError."""
-        if self.state is State.STOPPED:
-            raise CommandError("the program is stopped already")
-        self.ask("pause", {"threadId": self.thread_id})
-        self.configure()
-        return self.wait()
-
-    def _running(self) -> None:
-        self.state = State.RUNNING
-        self.stop = None
-        self._frames = []
-
-    def wait(self) -> bool:
-        """Wait until the program stops or ends; Ctrl-C pauses it, and a second one gives up waiting."""
-        interrupts = 0
-        with self._typing_goes_to_the_program():
-            while self.state is State.RUNNING:
-                happened = _next(self._inbox)
-                if happened is not _Happened.INTERRUPT:
-                    self._take(happened)
-                elif interrupts:
-                    self.screen.say("The program has not stopped yet; it goes on running.")
-                    return False
-                else:
-                    interrupts += 1
-                    self.screen.say()
-                    with contextlib.suppress(ClientError):
-                        self.session.client.send("pause", {"threadId": self.thread_id})
-        return self.state is State.STOPPED
-
-    @contextlib.contextmanager
-    def _typing_goes_to_the_program(self) -> Iterator[None]:
-        typed = self._program.typed if self._program is not None else None
-        if typed is not None:
-            typed.allow(True)
-        try:
-            yield
-        finally:
-            if typed is not None:
-                typed.allow(False)
+    # What has happened: on the thread that runs commands
 
     def catch_up(self) -> None:
         """Take in what has happened meanwhile."""
-        while True:
-            try:
-                happened = self._inbox.get_nowait()
-            except queue.Empty:
-                return
-            if happened is not _Happened.INTERRUPT:
-                self._take(happened)
+        while (happened := self.inbox.take(0.0)) is not None:
+            if happened is not Happened.INTERRUPT:
+                self.take(happened)
 
-    def _take(self, happened: tuple[str, Body] | _Happened) -> None:
-        if isinstance(happened, _Happened):
+    def take(self, happened: Event | Happened) -> None:
+        """Take in what the inbox has had."""
+        if isinstance(happened, Happened):
             raise BrokenPipeError
-        name, body = happened
+        process, name, body, is_told = happened
+        if not process.is_alive:
+            return
         match name:
             case "stopped":
-                self._stopped(Stop(body))
-            case "continued" if self.state is State.STOPPED:
-                self._running()
-            case "exited":
-                self.exit_code = body.get("exitCode")
-            case "terminated" | "ended" if self.state is not State.ENDED:
-                self._ended(body.get("why", ""))
+                process.has_stopped(Stop(body))
+                process.is_told = is_told
+                self.processes.await_turn(process)
+            case "continued" if process.state is State.STOPPED:
+                process.runs()
+            case "terminated" | "ended" if process is self.root:
+                self._root_ended(body.get("why", ""))
+            case "terminated" | "ended" if process.state is not State.CONFIGURING:  # else FAILED follows
+                self.news.say(happened)
+                self._over(process)
+            case _ if name in (JOINED, FAILED):
+                if not is_told:
+                    self.news.say(happened)
+                if name == FAILED:
+                    self._over(process)
+                elif process.state is State.CONFIGURING:
+                    process.runs()
 
-    def _stopped(self, stop: Stop) -> None:
-        self.stop = stop
-        self.state = State.STOPPED
-        self.thread_id = stop.thread_id or self.thread_id
-        self.session.thread_id = self.thread_id
-        self.frame_index = 0
-        self._frames = []
-
-    def _ended(self, why: str) -> None:
-        program = self._program
+    def _root_ended(self, why: str) -> None:
+        root, program = self.root, self.program
         if program is not None:
             code = program.wait(_EXIT_GRACE_S)
-            self.exit_code = self.exit_code if code is None else code
-        elif self._session is not None and not why:
+            root.exit_code = root.exit_code if code is None else code
+        elif root.client is not None and not why:
             # The adapter has said goodbye; answer, so that it goes.
             with contextlib.suppress(ClientError):
-                self._session.client.request("disconnect", {}, timeout_s=5.0)
-        self._drop()
+                root.client.request("disconnect", {}, timeout_s=PATIENCE_S)
+        self._over(root)
+        others = len(self.processes.living)
+        more = f" {others} of its processes run{'s' if others == 1 else ''} on." if others else ""
         if why and program is None:
-            self.screen.fail(f"the connection is gone: {why}")
-        elif self.exit_code is not None:
-            self.screen.say(f"The program ended with exit code {self.exit_code}.")
+            self.screen.fail(f"the connection is gone: {why}{more}")
+        elif root.exit_code is not None:
+            self.screen.say(f"The program ended with exit code {root.exit_code}.{more}")
         else:
-            self.screen.say("The session has ended.")
+            self.screen.say(f"The session has ended.{more}")
 
-    # Looking
+    def say_waiting(self) -> None:
+        """Say in a line each which processes have stopped and wait to be looked at."""
+        for process in self.processes.waiting:
+            if not process.is_told and process.stop is not None:
+                process.is_told = True
+                self.news.say_stop(process, process.stop)
 
-    def ask(self, command: str, arguments: Body) -> Body:
-        """Send a request and wait as long as it takes: it may run the person's code. Ctrl-C ends the wait.
-
-        CommandError.
-        """
-        client = self.session.client
-        # A queue and no exception out of the handler: that could strike while a lock is being taken.
-        answered: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._asking = answered
-        try:
-            pending = client.send(command, arguments, on_done=lambda: answered.put(True))
-            if not _next(answered):
-                if self.capabilities.get("supportsCancelRequest"):
-                    client.send("cancel", {"requestId": pending.seq})
-                raise CommandError("interrupted")
-            return pending.result(0)
-        except ClientError as error:
-            raise CommandError(str(error)) from error
-        finally:
-            self._asking = None
-
-    def need_stop(self) -> None:
-        """Make sure that there is a stop to look at. CommandError."""
-        _ = self.session
-        if self.state is State.CONFIGURING:
-            raise CommandError("the program is not stopped: `c` goes to a breakpoint, `pause` stops it now")
-        if self.state is State.RUNNING:
-            raise CommandError("the program is running; `pause` stops it")
-
-    def frame(self, index: int | None = None) -> Body:
-        """Return a frame, by default the one looked at. CommandError."""
-        self.need_stop()
-        index = self.frame_index if index is None else index
-        if index >= len(self._frames) and (not self._frames or index < self._total_frames):
-            self._read_frames(index + 1)
-        if index >= len(self._frames):
-            raise CommandError("there is no such frame")
-        return self._frames[index]
-
-    def frames(self) -> list[Body]:
-        """Return all frames, innermost first. CommandError."""
-        self.frame(0)
-        if len(self._frames) < self._total_frames:
-            self._read_frames(self._total_frames)
-        return self._frames
-
-    def look_at_thread(self, thread_id: int) -> None:
-        """Make another thread the current one."""
-        self.thread_id = thread_id
-        self.session.thread_id = thread_id
-        self.frame_index = 0
-        self._frames = []
-
-    def below_the_program(self) -> int:
-        """Return how many of the oldest frames are remora's own, below those of a program that listens."""
-        frames = self.frames()
-        first = next((i for i, each in enumerate(frames) if each.get("moduleId") == _RUNNER), None)
-        if first is None:
-            return 0
-        # Above it may be runpy's, for `-m`.
-        while first and frames[first - 1].get("presentationHint") == "subtle":
-            first -= 1
-        return len(frames) - first if first else 0  # 0: nothing else is there
-
-    def total_frames(self) -> int:
-        """Return how deep the stack is. CommandError."""
-        self.frame(0)
-        return self._total_frames
-
-    def _read_frames(self, wanted: int) -> None:
-        start = len(self._frames)
-        # The first alone: it is all that a step shows.
-        levels = 1 if wanted == 1 and not start else max(wanted - start, _FRAMES_AT_ONCE)
-        arguments = {"threadId": self.thread_id, "startFrame": start, "levels": levels}
-        body = self.ask("stackTrace", arguments)
-        got = body.get("stackFrames") or []
-        self._frames += got
-        total = body.get("totalFrames")
-        known = len(self._frames)
-        # Without a total there is more as long as as many came as were asked for.
-        self._total_frames = total if isinstance(total, int) else known + (len(got) >= levels)
-        if total is None and not got:
-            self._total_frames = known
-
-    def source(self, frame: Body) -> SourceFile | None:
-        """Return the text of a frame's source, None if nobody has it."""
-        return self.sources.get(frame.get("source"), self._session)
-
-    def evaluate(self, expression: str, context: str = "repl") -> Body:
-        """Evaluate in the frame looked at, or, while the program runs, in none. CommandError."""
-        arguments: Body = {"expression": expression, "context": context}
-        if self.state is State.STOPPED:
-            arguments["frameId"] = self.frame()["id"]
-        return self.ask("evaluate", arguments)
-
-    # Breakpoints
+    # What stops all processes
 
     def send_breakpoints(self, breakpoint: Breakpoint) -> None:
-        """Tell the adapter about a breakpoint that was made, changed or removed. CommandError."""
-        if self._session is None or self.state is State.ENDED:
-            return  # told at the next start
+        """Tell all processes about a breakpoint that was made, changed or removed. CommandError."""
         try:
-            if breakpoint.function:
-                self.breakpoints.send_functions(self._session)
-            else:
-                self.breakpoints.send(self._session, breakpoint.path)
+            self.breakpoints.send(self.open_processes(), breakpoint)
         except ClientError as error:
             raise CommandError(str(error)) from error
 
-    def kill_signal(self, number: int) -> None:
-        """Send the program a signal, if it is our child. CommandError."""
-        if self._program is None:
-            raise CommandError("the program is no child of this terminal")
-        self._program.signal(number)
-
-    @property
-    def client(self) -> Client | None:
-        return self._session.client if self._session is not None else None
-
-    @contextlib.contextmanager
-    def handling_signals(self) -> Iterator[None]:
-        """Make SIGINT a pause, and let SIGTERM and SIGHUP end the program that was started, too."""
-
-        def end(number: int, frame: object) -> None:
-            raise SystemExit(128 + number)
-
-        handlers: dict[int, Any] = {signal.SIGINT: self.on_interrupt, signal.SIGTERM: end}
-        if hasattr(signal, "SIGHUP"):
-            handlers[signal.SIGHUP] = end
-        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    def send_filters(self) -> None:
+        """Tell all processes which exceptions stop; without one, told at the next start. CommandError."""
         try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            sent = [self.filters.send(each) for each in self.open_processes()]
+        except ClientError as error:
+            raise CommandError(str(error)) from error
+        answers_of(sent)
 
 
-def _next[T](box: queue.SimpleQueue[T]) -> T:
-    """Take what comes next, for as long as it takes, without going deaf to signals: see `LOOK_S`."""
-    while True:
+def answers_of(sent: Iterable[Pending]) -> list[Body]:
+    """Wait for the answers. CommandError of the first that is a failure."""
+    bodies: list[Body] = []
+    failure: ClientError | None = None
+    for pending in sent:
         try:
-            return box.get(timeout=LOOK_S)
-        except queue.Empty:
-            continue
+            bodies.append(pending.result(DEFAULT_TIMEOUT_S))
+        except ClientError as error:
+            failure = failure or error
+    if failure is not None:
+        raise CommandError(str(failure)) from failure
+    return bodies

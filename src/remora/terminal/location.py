@@ -6,7 +6,8 @@ import ast
 import os
 from typing import NamedTuple
 
-from remora.terminal.debugger import CommandError, Debugger, State
+from remora.terminal.debugger import Debugger
+from remora.terminal.process import CommandError, State
 
 
 class Location(NamedTuple):
@@ -42,8 +43,8 @@ def _line(text: str) -> int:
 
 
 def _current_path(debugger: Debugger) -> str:
-    if debugger.state is State.STOPPED:
-        path = (debugger.frame().get("source") or {}).get("path")
+    if debugger.process.state is State.STOPPED:
+        path = (debugger.process.frame().get("source") or {}).get("path")
         if path:
             return str(path)
         raise CommandError("the current frame has no file; name one: FILE:LINE")
@@ -59,8 +60,8 @@ def find_file(debugger: Debugger, name: str) -> str:
     if debugger.target.main_file:
         folders.append(os.path.dirname(debugger.target.main_file))
     known = []
-    if debugger.state is State.STOPPED:
-        known = [str((frame.get("source") or {}).get("path") or "") for frame in debugger.frames()]
+    if debugger.process.state is State.STOPPED:
+        known = [str((frame.get("source") or {}).get("path") or "") for frame in debugger.process.frames()]
         folders.append(os.path.dirname(known[0]))
     for each in names:
         for folder in folders:
@@ -86,11 +87,11 @@ def _function(debugger: Debugger, name: str) -> Location:
     except CommandError:
         path = ""
     if path:
-        file = debugger.sources.get({"path": path}, debugger._session)
+        file = debugger.process.source_at(path)
         line = file.find(name) if file is not None else None
         if line is not None:
             return Location(path, line)
-    if debugger.state is State.STOPPED:
+    if debugger.process.state is State.STOPPED:
         found = _ask_where(debugger, name)
         if found is not None:
             return found
@@ -105,7 +106,7 @@ def _ask_where(debugger: Debugger, name: str) -> Location | None:
         f"((lambda f: getattr(f, '__wrapped__', f))({name}))"
     )
     try:
-        path, line = ast.literal_eval(str(debugger.evaluate(question).get("result", "")))
+        path, line = ast.literal_eval(str(debugger.process.evaluate(question).get("result", "")))
     except (CommandError, ValueError, SyntaxError, TypeError):
         return None
     return Location(str(path), int(line))

@@ -79,6 +79,11 @@ class Program:
             self.process.terminate()
             self.wait(timeout_s)
 
+    def let_go(self) -> None:
+        """Leave it alone: it runs on, but reads nothing more from here."""
+        if self.typed is not None:
+            self.typed.close()
+
     def close(self, *, grace_s: float) -> None:
         """End it, gently first; its children that are still in its session too."""
         if self.wait(grace_s) is None:

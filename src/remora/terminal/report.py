@@ -6,7 +6,8 @@ import os
 from typing import Any
 
 from remora.terminal.breakpoints import Breakpoint
-from remora.terminal.debugger import CommandError, Debugger
+from remora.terminal.debugger import Debugger
+from remora.terminal.process import CommandError
 
 Body = dict[str, Any]
 
@@ -33,7 +34,7 @@ def place(debugger: Debugger, frame: Body) -> str:
 
 def current_line(debugger: Debugger, frame: Body) -> str | None:
     """Return `-> source line`, None where there is no source."""
-    file = debugger.source(frame)
+    file = debugger.process.source(frame)
     if file is None:
         return None
     text = file.shown(frame.get("line", 0), color=debugger.screen.color).strip()
@@ -42,7 +43,7 @@ def current_line(debugger: Debugger, frame: Body) -> str | None:
 
 def say_place(debugger: Debugger) -> None:
     """Show the frame looked at."""
-    frame = debugger.frame()
+    frame = debugger.process.frame()
     debugger.screen.say("> " + place(debugger, frame))
     line = current_line(debugger, frame)
     if line is not None:
@@ -51,13 +52,14 @@ def say_place(debugger: Debugger) -> None:
 
 def say_stop(debugger: Debugger, hit: list[Breakpoint]) -> None:
     """Show why and where the program has stopped; `hit` are the person's breakpoints that did it."""
-    stop = debugger.stop
+    process = debugger.process
+    stop = process.stop
     if stop is None:
         return
     say, style = debugger.screen.say, debugger.screen.style
-    if debugger.thread_id != debugger.told_thread_id:
-        debugger.told_thread_id = debugger.thread_id
-        say(f"Thread {debugger.thread_id}, {style(thread_name(debugger), 'bold')}:")
+    if process.thread_id != process.told_thread_id:
+        process.told_thread_id = process.thread_id
+        say(f"Thread {process.thread_id}, {style(thread_name(debugger), 'bold')}:")
     if stop.reason == "exception":
         say(style(exception_text(debugger, with_fate=True), "red"))
     elif hit:
@@ -76,18 +78,20 @@ def say_stop(debugger: Debugger, hit: list[Breakpoint]) -> None:
 
 def thread_name(debugger: Debugger) -> str:
     """Return the name of the thread looked at."""
-    threads = debugger.ask("threads", {}).get("threads") or []
-    return next((str(each["name"]) for each in threads if each["id"] == debugger.thread_id), "?")
+    process = debugger.process
+    threads = process.ask("threads", {}).get("threads") or []
+    return next((str(each["name"]) for each in threads if each["id"] == process.thread_id), "?")
 
 
 def exception_text(debugger: Debugger, *, with_fate: bool = False) -> str:
     """Return what the exception of this stop says: `ValueError: no good`, or `Uncaught ValueError: …`."""
-    stop = debugger.stop
+    process = debugger.process
+    stop = process.stop
     if stop is None or stop.reason != "exception":
         raise CommandError("the program has not stopped at an exception")
-    if debugger.capabilities.get("supportsExceptionInfoRequest"):
+    if process.capabilities.get("supportsExceptionInfoRequest"):
         try:
-            body = debugger.ask("exceptionInfo", {"threadId": debugger.thread_id})
+            body = process.ask("exceptionInfo", {"threadId": process.thread_id})
         except CommandError:
             body = {}
         name, text = body.get("exceptionId", ""), body.get("description") or ""
@@ -99,12 +103,13 @@ def exception_text(debugger: Debugger, *, with_fate: bool = False) -> str:
 
 def return_values(debugger: Debugger) -> list[tuple[str, str]]:
     """Return what the function that was just left gave back: (name, text) pairs, mostly none."""
-    frame = debugger.frame(0)
-    if debugger.stop is None or debugger.stop.reason not in ("step", "pause"):
+    process = debugger.process
+    frame = process.frame(0)
+    if process.stop is None or process.stop.reason not in ("step", "pause"):
         return []
-    for scope in debugger.ask("scopes", {"frameId": frame["id"]}).get("scopes") or []:
+    for scope in process.ask("scopes", {"frameId": frame["id"]}).get("scopes") or []:
         if scope.get("presentationHint") == "returnValue":
-            body = debugger.ask("variables", {"variablesReference": scope["variablesReference"]})
+            body = process.ask("variables", {"variablesReference": scope["variablesReference"]})
             return [(each["name"], each["value"]) for each in body.get("variables") or []]
     return []
 
@@ -112,13 +117,14 @@ def return_values(debugger: Debugger) -> list[tuple[str, str]]:
 def say_stack(debugger: Debugger, limit: int = 0) -> None:
     """Show the stack, the oldest frame first, as pdb does; `limit` > 0 shows only the newest ones."""
     say, style = debugger.screen.say, debugger.screen.style
-    frames = debugger.frames()
-    frames = frames[: len(frames) - debugger.below_the_program()]
+    process = debugger.process
+    frames = process.frames()
+    frames = frames[: len(frames) - process.below_the_program()]
     shown = frames[:limit] if limit > 0 else frames
     if len(shown) < len(frames):
         say(style(f"  … {len(frames) - len(shown)} older", "dim"))
     for index in range(len(shown) - 1, -1, -1):
-        mark = style(">", "green", "bold") if index == debugger.frame_index else " "
+        mark = style(">", "green", "bold") if index == process.frame_index else " "
         say(f"{mark} {place(debugger, shown[index])}")
         line = current_line(debugger, shown[index])
         if line is not None:
@@ -127,7 +133,7 @@ def say_stack(debugger: Debugger, limit: int = 0) -> None:
 
 def say_source(debugger: Debugger, frame: Body, first: int, last: int) -> int:
     """Show lines of a frame's source, marked as pdb marks them; return the last line shown."""
-    file = debugger.source(frame)
+    file = debugger.process.source(frame)
     if file is None:
         raise CommandError(f"there is no source for {(frame.get('source') or {}).get('name', 'this frame')}")
     style = debugger.screen.style

@@ -32,6 +32,8 @@ class Screen:
         # Guards the order of writes, and `_mid_line`.
         self._lock = threading.RLock()
         self._mid_line = False
+        # Who has begun the line.
+        self._label = ""
         self.color = wants_color(self.out)
 
     @property
@@ -66,17 +68,31 @@ class Screen:
         with self._lock:
             _write(self.err, f"remora: {text}\n")
 
-    def program_output(self, text: str, category: str) -> None:
-        """Write what the program (`stdout`, `stderr`) or the adapter (anything else) has to say."""
+    def program_output(self, text: str, category: str, label: str = "") -> None:
+        """Write what a process (`stdout`, `stderr`) or its adapter (anything else) has to say.
+
+        Each line begins with `label`, which tells processes apart; no line is of two processes.
+        """
         with self._lock:
             if category in ("stdout", "stderr"):
+                if not text:
+                    return
                 # Where both are the same terminal, one stream keeps the order.
                 out = self.err if category == "stderr" else self.out
+                ends_line = text.endswith("\n")
+                if label:
+                    shown = self.style(label, "dim")
+                    text = text.removesuffix("\n").replace("\n", f"\n{shown}") + ("\n" if ends_line else "")
+                    if not (self._mid_line and self._label == label):
+                        text = shown + text
+                if self._mid_line and self._label != label:
+                    text = "\n" + text
                 _write(out, text)
-                self._mid_line = not text.endswith("\n")
+                self._mid_line = not ends_line
+                self._label = label
             else:
                 for line in text.rstrip("\n").split("\n"):
-                    self.say(self.style(line, "dim" if category != "important" else "yellow"))
+                    self.say(label + self.style(line, "dim" if category != "important" else "yellow"))
 
 
 def wants_color(out: TextIO) -> bool:

@@ -117,11 +117,11 @@ def test_a_hook_that_lets_the_child_go_itself_is_not_repeated() -> None:
 
 
 def test_a_child_that_cannot_be_reached_is_refused_and_told() -> None:
-    heard: list[str] = []
+    heard: list[object] = []
 
     class Hearing(Family):
-        def failed(self, configuration: dict, why: str) -> None:
-            heard.append(configuration["name"])
+        def failed(self, child: DebugSession | None, configuration: dict, why: str) -> None:
+            heard.append((child, configuration["name"]))
 
     with (
         FakeAdapter(busy=True) as adapter,
@@ -138,21 +138,29 @@ def test_a_child_that_cannot_be_reached_is_refused_and_told() -> None:
             assert "the child cannot be reached" in reply["body"]["error"]["format"]
         with pytest.raises(TimedOut, match=r"(?s)these failed:.*x: its configuration names no address.*y: "):
             session.wait_child(timeout_s=0.01)
-        assert heard == ["x", "y"]
+        assert heard == [(None, "x"), (None, "y")]
 
 
 def test_a_hook_that_fails_lets_the_child_go() -> None:
+    failed = threading.Event()
+
     def configure(child: DebugSession) -> None:
         raise LookupError("a mistake in the hook")
 
+    class Hearing(Family):
+        def failed(self, child: DebugSession | None, configuration: dict, why: str) -> None:
+            assert child is session.children[0]
+            failed.set()
+
     with (
         FakeAdapter(busy=True) as adapter,
-        DebugSession(Client.over(adapter.socket), family=Family(configure)) as session,
+        DebugSession(Client.over(adapter.socket), family=Hearing(configure)) as session,
     ):
         session.attach()
         adapter.bear(7)
+        assert failed.wait(10)
         with pytest.raises(TimedOut, match="a mistake in the hook"):
-            session.wait_child(timeout_s=1.0)
+            session.wait_child(timeout_s=0.0)
         assert not session.children[0].client.connected
 
 

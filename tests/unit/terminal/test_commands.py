@@ -589,8 +589,8 @@ def test_a_stop_at_the_prompt_is_told(toy) -> None:
 
     def stop() -> None:
         target.adapter.stop("breakpoint", 4)
-        assert toy.app.debugger.client is not None
-        toy.app.debugger.client.request("threads")  # the event is in before the answer
+        assert toy.app.process.client is not None
+        toy.app.process.client.request("threads")  # the event is in before the answer
 
     text, _, _ = toy.run("p a", stop, "", "w", target=target)
     assert text.count("> toy.py(4)work()") == 2

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from remora.terminal.app import App
+from remora.terminal.conversation import Conversation
 
-Run = Callable[["App", str], None]
+Run = Callable[[Conversation, str], None]
 
 
 class Command(NamedTuple):
@@ -45,6 +44,6 @@ def command(names: str, usage: str, help: str, *, repeats: bool = False) -> Call
 
 def load() -> dict[str, Command]:
     """Fill the table; return it."""
-    for name in ("moving", "stopping", "looking", "evaluating", "leaving"):
+    for name in ("moving", "stopping", "looking", "evaluating", "switching", "leaving"):
         importlib.import_module(f"remora.terminal.commands.{name}")
     return TABLE

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import ast
 import codeop
-from typing import TYPE_CHECKING
 
 from remora.terminal import report
 from remora.terminal.commands import command
-from remora.terminal.debugger import CommandError
-
-if TYPE_CHECKING:
-    from remora.terminal.app import App
+from remora.terminal.conversation import Conversation
+from remora.terminal.process import CommandError
 
 _TYPED = '  File "<evaluate>"'
 # What a display cannot be shown for: its names are those of another function.
 _ELSEWHERE = ("** NameError: ", "** UnboundLocalError: ")
 
 
-def run_python(app: App, code: str) -> None:
+def run_python(app: Conversation, code: str) -> None:
     """Run an expression or a statement in the frame looked at, and show what comes out."""
-    body = app.debugger.evaluate(code)
+    body = app.process.evaluate(code)
     if text := str(body.get("result", "")):
         app.screen.say(text)
 
@@ -37,14 +34,14 @@ def without_trace(error: str) -> str:
 
 
 @command("print p", "p EXPRESSION", "evaluate and show")
-def p(app: App, argument: str) -> None:
-    app.screen.say(str(app.debugger.evaluate(_needed(argument), "watch").get("result", "")))
+def p(app: Conversation, argument: str) -> None:
+    app.screen.say(str(app.process.evaluate(_needed(argument), "watch").get("result", "")))
 
 
 @command("pp", "pp EXPRESSION", "evaluate and show, laid out over lines")
-def pp(app: App, argument: str) -> None:
+def pp(app: Conversation, argument: str) -> None:
     question = f"__import__('pprint').pformat({_needed(argument)})"
-    result = str(app.debugger.evaluate(question, "clipboard").get("result", ""))
+    result = str(app.process.evaluate(question, "clipboard").get("result", ""))
     try:
         app.screen.say(str(ast.literal_eval(result)))
     except (ValueError, SyntaxError):
@@ -52,49 +49,54 @@ def pp(app: App, argument: str) -> None:
 
 
 @command("whatis", "whatis EXPRESSION", "show what kind of thing it is")
-def whatis(app: App, argument: str) -> None:
-    body = app.debugger.evaluate(_needed(argument), "watch")
-    app.screen.say(str(body.get("type") or app.debugger.evaluate(f"type({argument})", "watch").get("result")))
+def whatis(app: Conversation, argument: str) -> None:
+    body = app.process.evaluate(_needed(argument), "watch")
+    app.screen.say(str(body.get("type") or app.process.evaluate(f"type({argument})", "watch").get("result")))
 
 
 @command("display", "display [EXPRESSION]", "show it at every stop when it has changed; list these")
-def display(app: App, argument: str) -> None:
+def display(app: Conversation, argument: str) -> None:
     if not argument:
-        for expression, value in app.debugger.displays.items():
-            app.screen.say(f"display {expression}: {value}")
+        for expression in app.debugger.displays:
+            app.screen.say(f"display {expression}: {app.process.displayed.get(expression)}")
         return
     value = _display_value(app, argument)
-    app.debugger.displays[argument] = value
+    if argument not in app.debugger.displays:
+        app.debugger.displays.append(argument)
+    app.process.displayed[argument] = value
     app.screen.say(f"display {argument}: {value}")
 
 
 @command("undisplay", "undisplay [EXPRESSION]", "show it no more; nothing any more")
-def undisplay(app: App, argument: str) -> None:
+def undisplay(app: Conversation, argument: str) -> None:
     if not argument:
         app.debugger.displays.clear()
-    elif app.debugger.displays.pop(argument, argument) is argument:
+    elif argument in app.debugger.displays:
+        app.debugger.displays.remove(argument)
+    else:
         raise CommandError(f"{argument} is not displayed")
 
 
-def say_displays(app: App) -> None:
-    """Show the displayed expressions that have changed since the last stop."""
-    for expression, before in list(app.debugger.displays.items()):
-        value = _display_value(app, expression)
+def say_displays(app: Conversation) -> None:
+    """Show the displayed expressions that have changed since the last stop of this process."""
+    known = app.process.displayed
+    for expression in list(app.debugger.displays):
+        value, before = _display_value(app, expression), known.get(expression)
         if value != before and not value.startswith(_ELSEWHERE):
-            app.debugger.displays[expression] = value
+            known[expression] = value
             old = "" if before is None or before.startswith(_ELSEWHERE) else f"  [old: {before}]"
             app.screen.say(f"display {expression}: {value}{old}")
 
 
-def _display_value(app: App, expression: str) -> str:
+def _display_value(app: Conversation, expression: str) -> str:
     try:
-        return str(app.debugger.evaluate(expression, "watch").get("result", ""))
+        return str(app.process.evaluate(expression, "watch").get("result", ""))
     except CommandError as error:
         return f"** {error} **"
 
 
 @command("retval rv", "retval", "show what the last function that was left gave back")
-def retval(app: App, argument: str) -> None:
+def retval(app: Conversation, argument: str) -> None:
     found = report.return_values(app.debugger)
     if not found:
         raise CommandError("no function has just returned")
@@ -103,16 +105,16 @@ def retval(app: App, argument: str) -> None:
 
 
 @command("exception exc", "exc(eption)", "show the exception of this stop with its traceback")
-def exception(app: App, argument: str) -> None:
+def exception(app: Conversation, argument: str) -> None:
     text = report.exception_text(app.debugger)
-    body = app.debugger.ask("exceptionInfo", {"threadId": app.debugger.thread_id})
+    body = app.process.ask("exceptionInfo", {"threadId": app.process.thread_id})
     trace = (body.get("details") or {}).get("stackTrace")
     app.screen.say(str(trace).rstrip("\n") if trace else text)
 
 
 @command("interact", "interact", "a Python prompt in this frame; Ctrl-D or exit() leaves it")
-def interact(app: App, argument: str) -> None:
-    app.debugger.need_stop()
+def interact(app: Conversation, argument: str) -> None:
+    app.process.need_stop()
     if app.reader.interactive:
         app.screen.say("Python in this frame; Ctrl-D or exit() goes back to the debugger.")
     lines: list[str] = []

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from remora.terminal.commands import ORDER, TABLE, command
-from remora.terminal.debugger import CommandError
-
-if TYPE_CHECKING:
-    from remora.terminal.app import App
+from remora.terminal.conversation import Conversation
+from remora.terminal.process import CommandError
 
 
 class Quit(Exception):
@@ -16,12 +12,12 @@ class Quit(Exception):
 
 
 @command("quit q exit", "q(uit)", "end the program and leave; one that was attached to runs on")
-def quit_(app: App, argument: str) -> None:
+def quit_(app: Conversation, argument: str) -> None:
     raise Quit
 
 
 @command("help h", "h(elp) [COMMAND]", "show the commands, or one")
-def help_(app: App, argument: str) -> None:
+def help_(app: Conversation, argument: str) -> None:
     if argument:
         found = TABLE.get(argument)
         if found is None:

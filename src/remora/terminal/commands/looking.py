@@ -3,50 +3,47 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from remora.terminal import report
 from remora.terminal.commands import command
-from remora.terminal.debugger import CommandError
-
-if TYPE_CHECKING:
-    from remora.terminal.app import App
+from remora.terminal.conversation import Conversation, number
+from remora.terminal.process import CommandError
 
 _LINES = 11  # as pdb
 
 
 @command("where w bt", "w(here), bt [COUNT]", "show the stack, the newest frame last; only the COUNT newest")
-def where(app: App, argument: str) -> None:
-    report.say_stack(app.debugger, app.number(argument, "a count") if argument else 0)
+def where(app: Conversation, argument: str) -> None:
+    report.say_stack(app.debugger, number(argument, "a count") if argument else 0)
 
 
 @command("up u", "u(p) [COUNT]", "look at the caller", repeats=True)
-def up(app: App, argument: str) -> None:
-    _go(app, app.number(argument, "a count") if argument else 1)
+def up(app: Conversation, argument: str) -> None:
+    _go(app, number(argument, "a count") if argument else 1)
 
 
 @command("down d", "d(own) [COUNT]", "look at the function called", repeats=True)
-def down(app: App, argument: str) -> None:
-    _go(app, -(app.number(argument, "a count") if argument else 1))
+def down(app: Conversation, argument: str) -> None:
+    _go(app, -(number(argument, "a count") if argument else 1))
 
 
-def _go(app: App, by: int) -> None:
-    debugger = app.debugger
-    total = debugger.total_frames()
-    if by > 0 and debugger.frame_index == total - 1:
+def _go(app: Conversation, by: int) -> None:
+    process = app.process
+    total = process.total_frames()
+    if by > 0 and process.frame_index == total - 1:
         raise CommandError("this is the oldest frame")
-    if by < 0 and debugger.frame_index == 0:
+    if by < 0 and process.frame_index == 0:
         raise CommandError("this is the newest frame")
-    index = min(max(debugger.frame_index + by, 0), total - 1)
-    if by > 0 and debugger.frame(index).get("presentationHint") == "subtle":
+    index = min(max(process.frame_index + by, 0), total - 1)
+    if by > 0 and process.frame(index).get("presentationHint") == "subtle":
         # Perhaps below the program; that is worth reading the whole stack for.
-        index = min(index, total - debugger.below_the_program() - 1)
-        if index <= debugger.frame_index:
+        index = min(index, total - process.below_the_program() - 1)
+        if index <= process.frame_index:
             raise CommandError("this is the oldest frame")
-    debugger.frame(index)
-    debugger.frame_index = index
+    process.frame(index)
+    process.frame_index = index
     app.list_from = None
-    report.say_place(debugger)
+    report.say_place(app.debugger)
 
 
 @command(
@@ -55,8 +52,8 @@ def _go(app: App, by: int) -> None:
     "show source: here, then on; lines; `.` begins here again",
     repeats=True,
 )
-def list_(app: App, argument: str) -> None:
-    frame = app.debugger.frame()
+def list_(app: Conversation, argument: str) -> None:
+    frame = app.process.frame()
     if argument == "." or (not argument and app.list_from is None):
         first = max(frame["line"] - _LINES // 2, 1)
         last = first + _LINES - 1
@@ -65,9 +62,9 @@ def list_(app: App, argument: str) -> None:
         last = first + _LINES - 1
     else:
         head, comma, tail = argument.replace(" ", ",", 1).partition(",")
-        first = app.number(head, "a line")
+        first = number(head, "a line")
         if comma:
-            last = app.number(tail.strip(", "), "a line")
+            last = number(tail.strip(", "), "a line")
             if last < first:
                 last = first + last  # a count, as pdb has it
         else:
@@ -77,22 +74,21 @@ def list_(app: App, argument: str) -> None:
 
 
 @command("longlist ll", "ll, longlist", "show the source of this function, or of the whole file")
-def longlist(app: App, argument: str) -> None:
-    debugger = app.debugger
-    frame = debugger.frame()
-    file = debugger.source(frame)
+def longlist(app: Conversation, argument: str) -> None:
+    frame = app.process.frame()
+    file = app.process.source(frame)
     if file is None:
         raise CommandError("there is no source for this frame")
     block = file.block_around(frame["line"])
-    report.say_source(debugger, frame, block.first, block.last)
+    report.say_source(app.debugger, frame, block.first, block.last)
 
 
 @command("source", "source EXPRESSION", "show the source of a function, class or module")
-def source(app: App, argument: str) -> None:
+def source(app: Conversation, argument: str) -> None:
     if not argument:
         raise CommandError("needs the name of a function, class or module")
     question = f"__import__('inspect').getsource({argument})"
-    result = str(app.debugger.evaluate(question, "clipboard").get("result", ""))
+    result = str(app.process.evaluate(question, "clipboard").get("result", ""))
     try:
         text = ast.literal_eval(result)
     except (ValueError, SyntaxError):
@@ -102,19 +98,19 @@ def source(app: App, argument: str) -> None:
 
 
 @command("args a", "a(rgs)", "show the arguments of this function")
-def args(app: App, argument: str) -> None:
-    debugger = app.debugger
-    frame = debugger.frame()
-    scopes = debugger.ask("scopes", {"frameId": frame["id"]}).get("scopes") or []
+def args(app: Conversation, argument: str) -> None:
+    process = app.process
+    frame = process.frame()
+    scopes = process.ask("scopes", {"frameId": frame["id"]}).get("scopes") or []
     chosen = [s for s in scopes if s.get("presentationHint") == "arguments"]
-    file = debugger.source(frame)
+    file = process.source(frame)
     block = file.block_around(frame["line"]) if file is not None else None
     if not chosen:
         if block is None or not block.name:
             raise CommandError("this is no function, or its source is not known; try `p locals()`")
         chosen = scopes[:1]
     for scope in chosen:
-        body = debugger.ask("variables", {"variablesReference": scope["variablesReference"]})
+        body = process.ask("variables", {"variablesReference": scope["variablesReference"]})
         for each in body.get("variables") or []:
             if (
                 block is None

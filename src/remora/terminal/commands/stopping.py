@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from remora.terminal.breakpoints import Breakpoint
 from remora.terminal.commands import command
-from remora.terminal.debugger import CommandError
+from remora.terminal.conversation import Conversation, number
 from remora.terminal.location import Location, find, split_condition
-
-if TYPE_CHECKING:
-    from remora.terminal.app import App
+from remora.terminal.process import CommandError
 
 
 @command(
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     "b(reak) [[FILE:]LINE | FUNCTION [, CONDITION]]",
     "stop there, if the condition is true; without a place, list the breakpoints",
 )
-def break_(app: App, argument: str) -> None:
+def break_(app: Conversation, argument: str) -> None:
     if argument:
         _add(app, argument, "Breakpoint")
     else:
@@ -26,7 +24,7 @@ def break_(app: App, argument: str) -> None:
 
 
 @command("tbreak", "tbreak [FILE:]LINE | FUNCTION [, CONDITION]", "stop there once")
-def tbreak(app: App, argument: str) -> None:
+def tbreak(app: Conversation, argument: str) -> None:
     _add(app, argument, "Temporary breakpoint", temporary=True)
 
 
@@ -35,14 +33,14 @@ def tbreak(app: App, argument: str) -> None:
     "log [FILE:]LINE | FUNCTION MESSAGE",
     "write a message there and run on; {expressions} are filled in",
 )
-def log(app: App, argument: str) -> None:
+def log(app: Conversation, argument: str) -> None:
     where, _, message = argument.partition(" ")
     if not message.strip():
         raise CommandError("log needs a place and a message, e.g. log 12 total is {total}")
     _add(app, where, "Logpoint", log_message=message.strip())
 
 
-def _add(app: App, argument: str, kind: str, **wishes: Any) -> None:
+def _add(app: Conversation, argument: str, kind: str, **wishes: Any) -> None:
     where, condition = split_condition(argument)
     if not where:
         raise CommandError("needs a place: a line, a file:line or a function")
@@ -64,7 +62,7 @@ def _add(app: App, argument: str, kind: str, **wishes: Any) -> None:
         app.screen.say(app.screen.style(f"  {made.message}", "yellow"))
 
 
-def _list(app: App) -> None:
+def _list(app: Conversation) -> None:
     found = app.debugger.breakpoints.visible()
     if not found:
         app.screen.say("There are no breakpoints.")
@@ -89,7 +87,7 @@ def _list(app: App) -> None:
 
 
 @command("clear cl", "cl(ear) [NUMBER … | FILE:LINE]", "remove breakpoints, all of them without an argument")
-def clear(app: App, argument: str) -> None:
+def clear(app: Conversation, argument: str) -> None:
     if not argument:
         found = app.debugger.breakpoints.visible()
         if found and app.reader.interactive and not app.confirm("Clear all breakpoints?"):
@@ -114,16 +112,16 @@ def clear(app: App, argument: str) -> None:
 
 
 @command("enable", "enable NUMBER …", "let breakpoints stop again")
-def enable(app: App, argument: str) -> None:
+def enable(app: Conversation, argument: str) -> None:
     _switch(app, argument, wanted=True)
 
 
 @command("disable", "disable NUMBER …", "keep breakpoints, but don't stop there")
-def disable(app: App, argument: str) -> None:
+def disable(app: Conversation, argument: str) -> None:
     _switch(app, argument, wanted=False)
 
 
-def _switch(app: App, argument: str, *, wanted: bool) -> None:
+def _switch(app: Conversation, argument: str, *, wanted: bool) -> None:
     for each in _numbered(app, argument):
         each.enabled = wanted
         app.debugger.send_breakpoints(each)
@@ -131,9 +129,9 @@ def _switch(app: App, argument: str, *, wanted: bool) -> None:
 
 
 @command("condition", "condition NUMBER [EXPRESSION]", "stop there only if this is true; always, without one")
-def condition(app: App, argument: str) -> None:
-    number, _, expression = argument.partition(" ")
-    (each,) = _numbered(app, number)
+def condition(app: Conversation, argument: str) -> None:
+    which, _, expression = argument.partition(" ")
+    (each,) = _numbered(app, which)
     before, each.condition = each.condition, expression.strip()
     app.debugger.send_breakpoints(each)
     if each.failed:
@@ -149,10 +147,10 @@ def condition(app: App, argument: str) -> None:
 
 
 @command("ignore", "ignore NUMBER [COUNT]", "do not stop there the next COUNT times")
-def ignore(app: App, argument: str) -> None:
-    number, _, count = argument.partition(" ")
-    (each,) = _numbered(app, number)
-    each.ignore = app.number(count, "a count", least=0) if count.strip() else 0
+def ignore(app: Conversation, argument: str) -> None:
+    which, _, count = argument.partition(" ")
+    (each,) = _numbered(app, which)
+    each.ignore = number(count, "a count", least=0) if count.strip() else 0
     app.debugger.send_breakpoints(each)
     app.screen.say(
         f"Will ignore the next {each.ignore} hits of breakpoint {each.number}"
@@ -162,7 +160,7 @@ def ignore(app: App, argument: str) -> None:
 
 
 @command("commands", "commands [NUMBER]", "read commands, up to `end`, to be done whenever it stops there")
-def commands(app: App, argument: str) -> None:
+def commands(app: Conversation, argument: str) -> None:
     if argument:
         (each,) = _numbered(app, argument)
     elif found := app.debugger.breakpoints.visible():
@@ -187,10 +185,10 @@ def commands(app: App, argument: str) -> None:
     "catch [FILTER [if CONDITION] | off]",
     "stop at exceptions: list the filters, switch one on, or all off",
 )
-def catch(app: App, argument: str) -> None:
+def catch(app: Conversation, argument: str) -> None:
     debugger = app.debugger
-    offered = {each["filter"]: each for each in debugger.capabilities.get("exceptionBreakpointFilters") or []}
-    filters = debugger.filters if debugger.filters is not None else {}
+    offered = debugger.filters.offered_by(debugger.root)
+    filters = debugger.filters.chosen or {}
     if not argument:
         for name, each in offered.items():
             state = "on " if name in filters else "off"
@@ -209,22 +207,22 @@ def catch(app: App, argument: str) -> None:
         if condition and not offered[word].get("supportsCondition"):
             raise CommandError(f"the filter {word} takes no condition")
         filters = {**filters, word: condition}
-    before, debugger.filters = debugger.filters, filters
+    before, debugger.filters.chosen = debugger.filters.chosen, filters
     try:
         debugger.send_filters()
     except CommandError:
-        debugger.filters = before
+        debugger.filters.chosen = before
         raise
     app.screen.say(f"Stops at exceptions: {', '.join(filters) or 'none'}")
 
 
-def _numbered(app: App, argument: str) -> list[Breakpoint]:
+def _numbered(app: Conversation, argument: str) -> list[Breakpoint]:
     found = []
     for word in argument.replace(",", " ").split():
-        number = app.number(word, "a breakpoint's number")
-        each = app.debugger.breakpoints.get(number)
+        wanted = number(word, "a breakpoint's number")
+        each = app.debugger.breakpoints.get(wanted)
         if each is None:
-            raise CommandError(f"there is no breakpoint {number}")
+            raise CommandError(f"there is no breakpoint {wanted}")
         found.append(each)
     if not found:
         raise CommandError("needs the number of a breakpoint; `b` lists them")
