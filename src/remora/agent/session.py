@@ -103,9 +103,10 @@ class Session:
         try:
             if message.get("type") == "response":
                 return  # we send no requests
-            if message.get("event") == GO and self.check is None:
-                self.agent.let_go()
-                return
+            if message.get("type") == "event" and self.check is None:
+                if message.get("event") == GO:
+                    self.agent.let_go()
+                return  # HOLD, above all: that it came is what it says
             request = Request(message)
         except messages.DapError as error:
             self.transport.send(messages.error_response(0, message, error))

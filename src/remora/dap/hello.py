@@ -95,8 +95,10 @@ if TYPE_CHECKING:
         waiting: bool
         # Where it was started: what a relative remoteRoot means.
         cwd: NotRequired[str]
-        # Of a child: its nearest debugged ancestor; its own id after an exec.
+        # Of a child: its nearest debugged ancestor; its own id after an exec, and of a sub-interpreter.
         parent: NotRequired[int]
+        # Of a sub-interpreter: its number, not 0. The main one's session has the same pid.
+        interpreter: NotRequired[int]
 
 
 HELLO = "remoraHello"

@@ -77,6 +77,7 @@ class Children:
             session.go()
         elif not teller.is_ready:
             self._early.add(session)
+            session.hold_on()
         else:
             self._tell(session, teller)
 
@@ -162,6 +163,7 @@ class Children:
                 self._passed[child] = client
                 child.go()
                 return
+        child.hold_on()
         told = self._told[child] = _Told(child, client, by_event=by_event)
         self._wait(told)
         if not by_event:

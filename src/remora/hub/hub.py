@@ -21,7 +21,7 @@ import socket
 from remora.dap.errors import DEBUGGEE_GONE, INTERNAL, SESSION_TAKEN, DapError, UsageError
 from remora.dap.hello import HELLO
 from remora.dap.trust import same_secret
-from remora.hub import access, family, listeners
+from remora.hub import access, family, life, listeners
 from remora.hub.children import Children
 from remora.hub.client import Client, Waiting
 from remora.hub.configuration import Address, Attach, Launch
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from remora.dap.framing import FramingError
     from remora.dap.hello import Family, Hello
     from remora.hub import launch
+    from remora.hub.access import Peer
     from remora.hub.process import Watched
     from remora.hub.undebugged import Undebugged
 
@@ -200,6 +201,8 @@ class Hub:
                 return
         if proven:
             self._agents_due -= 1
+        if self._succeeds(connection, hello):
+            return
         session = self._make_session(connection, hello)
         if session.is_child:
             self._pair(session)
@@ -208,6 +211,21 @@ class Hub:
         else:
             self._pair(session)
 
+    def _succeeds(self, connection: Connection, hello: Hello) -> bool:
+        """Take what a process says after an exec: its session goes on."""
+        if hello["startMethod"] != "child" or hello.get("parent") != hello["pid"]:
+            return False
+        member = self._tree.living(hello["pid"], _machine(connection.peer))
+        session = member.session if member is not None else None
+        if session is None or session.ended:
+            return False
+        self.journal.write(f"process {session.pid} runs another program")
+        connection.owner = session
+        session.successor(connection, hello)
+        if session.client is None:
+            self._children.born(session)
+        return True
+
     def _make_session(
         self, connection: Connection, hello: Hello, *, launched: bool = False, program: Watched | None = None
     ) -> Session:
@@ -215,8 +233,9 @@ class Hub:
         session = Session(
             connection, hello, on_end=self._session_ended, later=loop.call_later,
             on_ready=self._client_ready, on_left=self._client_left, launched=launched, program=program,
+            watch=None if _machine(connection.peer) else life.watch,
         )  # fmt: skip
-        session.member = self._tree.add(session, session.pid, hello.get("parent"), connection.peer.host)
+        session.member = self._tree.add(session, session.pid, hello.get("parent"), _machine(connection.peer))
         connection.owner = session
         self._sessions.append(session)
         self._had_session = True
@@ -534,11 +553,17 @@ class _Agent:
         pass
 
 
+def _machine(peer: Peer) -> str:
+    """Return where the peer's process ids mean something: "" is here."""
+    return "" if peer.is_private or peer.is_loopback else peer.host
+
+
 def _is_hello(hello: Any) -> bool:
     return (
         isinstance(hello, dict)
         and isinstance(hello.get("secret"), str)
         and isinstance(hello.get("name"), str)
+        and isinstance(hello.get("startMethod"), str)
         and type(hello.get("pid")) is int
         and hello["pid"] > 0
         and (hello.get("parent") is None or type(hello["parent"]) is int)

@@ -6,16 +6,22 @@ gone. What a client may send before it is attached is none of its business (see 
 Everything happens in callbacks on the loop's thread that never wait in the middle, so there is no lock and no
 queue, and the order of messages is the order of callbacks. Knows no sockets: it is handed things with `send`.
 
+A process may put another program in its place (exec): the agent goes without a word, and while the process
+lives the session waits a little for the agent of the new image (`successor`), with which it goes on.
+
 The last words to a client are, in this order: answers (errors, if the agent died) to all that it asked, all
 output, `exited` if the exit code is known, `terminated`.
 """
 
 from __future__ import annotations
 
+import functools
+
 from remora.dap.errors import DEBUGGEE_GONE, DapError
-from remora.dap.hello import GO
+from remora.dap.hello import GO, HOLD
 from remora.dap.messages import arguments_of, error_response, event, request
 from remora.dap.paths import POSIX, TO_CLIENT, TO_DEBUGGEE, mapping_from, translate
+from remora.hub.replay import Replay
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +35,7 @@ if TYPE_CHECKING:
     from remora.hub.configuration import Configuration
     from remora.hub.connection import Connection
     from remora.hub.family import Member
+    from remora.hub.replay import Key
 
     class AgentLink(Protocol):
         """The connection to the agent, or what a test puts there."""
@@ -56,8 +63,18 @@ HURRIED_S = 1.5
 AGENT_S = 5.0
 # How long the agent's goodbye may lag behind the death of its process.
 GOODBYE_S = 1.0
+# How long a process whose agent is gone may take to be another program: Python has to start, under load.
+EXEC_S = 3.0
+
+# What the old image has not answered, and the new one can: nothing of a thread or a frame.
+_ASKED_AGAIN = frozenset(
+    ("threads", "pause", "setBreakpoints", "setFunctionBreakpoints", "setExceptionBreakpoints", "modules")
+)
+_SILENTLY = "it ended unexpectedly, or closed its connection to remora"
 
 type Answer = Callable[[dict[str, Any]], None]
+# (process id, what to call at its death) -> what cancels that, or None if it cannot be told
+type Watch = Callable[[int, Callable[[], None]], Callable[[], None] | None]
 
 _RESUMES = frozenset(("continue", "next", "stepIn", "stepOut", "stepBack", "reverseContinue"))
 
@@ -74,10 +91,14 @@ class Session:
         later: Callable[[float, Callable[[], None]], object],
         on_ready: Callable[[Session], None] | None = None,
         on_left: Callable[[Session, Client], None] | None = None,
+        watch: Watch | None = None,
         launched: bool = False,
         program: Program | None = None,
     ) -> None:
-        """`on_ready` is called when a client is set up, `on_left` when one has gone or was let go."""
+        """`on_ready` is called when a client is set up, `on_left` when one has gone or was let go.
+
+        `watch` tells when a process has died; None where its id means nothing here.
+        """
         self.hello = hello
         self.name: str = hello["name"]
         self._path = self.name  # the agent says the full path when a client attaches
@@ -98,6 +119,7 @@ class Session:
         self._on_ready = on_ready
         self._on_left = on_left
         self._later = later
+        self._watch = watch
         self._seq = 0
         # Requests to the agent not yet answered: our number -> (client's request or None, what to do).
         self._asked: dict[int, tuple[dict[str, Any] | None, Answer | None]] = {}
@@ -115,6 +137,13 @@ class Session:
         self._gone = "it has ended"
         self._ended_cleanly = False
         self._when_ended: list[Callable[[], None]] = []
+        self._configuration: Configuration | None = None
+        self._replay = Replay()
+        self._threads: list[int] = []  # that the client was told of
+        # While the process is between two images.
+        self._vigil: _Vigil | None = None
+        # What the client sends until the new image is set up.
+        self._kept: list[dict[str, Any]] | None = None
 
     @property
     def is_free(self) -> bool:
@@ -127,12 +156,18 @@ class Session:
             self.is_held = False
             self._agent.send(event(self._next_seq(), GO))
 
+    def hold_on(self) -> None:
+        """Tell a child that waits that a client may come: without a word it would run on after a while."""
+        if self.is_held and self._agent is not None:
+            self._agent.send(event(self._next_seq(), HOLD))
+
     # The client.
 
     def attach(self, client: Client, asked: dict[str, Any], configuration: Configuration) -> None:
         """Bind the client and ask the agent to attach; its answer answers `asked` (an attach or a launch)."""
         self.client = client
         self.settings = configuration.arguments
+        self._configuration = configuration
         mapping, problems = mapping_from(
             configuration.arguments,
             debuggee_os=POSIX,
@@ -153,6 +188,8 @@ class Session:
         elif command == "terminate" and (self._program is not None or self._agent is None):
             client.answer(message)
             self._terminate(GENTLY_S)
+        elif self._kept is not None:
+            self._kept.append(message)
         elif self._agent is None or self.ended:
             client.fail(message, DEBUGGEE_GONE(reason=self._gone))
         elif command == "cancel":
@@ -202,13 +239,47 @@ class Session:
             self._request_from_agent(message)
 
     def malformed(self, connection: Connection, error: FramingError) -> None:
-        self._agent_lost(f"it sent something that is no message ({error.text})")
+        if connection is self._agent:
+            self._agent_lost(f"it sent something that is no message ({error.text})")
 
     def lost(self, connection: Connection) -> None:
-        self._agent_lost(
-            "it ended unexpectedly, or closed its connection to remora",
-            if_alive="it closed its connection to remora",
-        )
+        if connection is self._agent:
+            self._agent_lost(_SILENTLY, if_alive="it closed its connection to remora")
+
+    def successor(self, agent: AgentLink, hello: Hello) -> None:
+        """The process runs another program now: go on with that. The client, if there is one, sees no end."""
+        if self._agent is not None:  # its end is on its way
+            self._agent_lost(_SILENTLY)
+        vigil, self._vigil = self._vigil, None
+        if vigil is not None:
+            vigil.stop()
+        self._agent = agent
+        self.hello = hello
+        self.name = self._path = hello["name"]
+        self._gone = "it has ended"
+        self._ended_cleanly = self._detaching = False
+        self.is_held = hello.get("waiting") is True
+        client, configuration = self.client, self._configuration
+        if client is None or configuration is None:
+            self._kept = None
+            return
+        kept = self._kept or []
+        for question in reversed(vigil.questions if vigil is not None else []):
+            if question["command"] in _ASKED_AGAIN:
+                kept.insert(0, question)
+            else:
+                client.fail(question, DEBUGGEE_GONE(reason="it has put another program in its place (exec)"))
+        self._kept = kept
+        for thread in self._threads:
+            client.event("thread", {"reason": "exited", "threadId": thread})
+        self._threads.clear()
+        if self._stands:
+            self._stands = False
+            client.event("continued", {"threadId": 1, "allThreadsContinued": True})
+        client.note(f"process {self.pid} runs another program now: {self.name}")
+        self._ask("initialize", client.arguments, answer=_nothing)
+        settings = {**configuration.for_agent(), "stopOnEntry": False}
+        self._ask("attach", settings, answer=self._attached_again)
 
     def crowded(self, connection: Connection, *, yes: bool) -> None:
         if self.client is not None:
@@ -228,6 +299,7 @@ class Session:
             self._exit_code = code
         self._program = None
         if self._agent is None:
+            self._not_coming_back()
             self._end()
         else:
             self._later(GOODBYE_S, lambda: self._agent_lost("its process ended"))
@@ -248,6 +320,8 @@ class Session:
         assert self._agent is not None
         seq = self._next_seq()
         self._asked[seq] = (asked, answer)
+        if asked is not None:
+            self._replay.asked(seq, command, arguments)
         self._agent.send(request(seq, command, arguments))
 
     def _cancel(self, client: Client, message: dict[str, Any]) -> None:
@@ -348,10 +422,12 @@ class Session:
     # Inside: from the agent.
 
     def _answer_from_agent(self, message: dict[str, Any]) -> None:
-        asked, answer = self._asked.pop(message.get("request_seq", 0), (None, None))
+        seq = message.get("request_seq", 0)
+        asked, answer = self._asked.pop(seq, (None, None))
         if answer is not None:
             answer(message)
         elif asked is not None and self.client is not None:
+            self._replay.answered(seq, message)
             if self._mapping is not None:
                 message = translate(message, self._mapping, TO_CLIENT)
             client = self.client
@@ -387,6 +463,12 @@ class Session:
         client = self.client
         if client is None or self._detaching:
             return
+        if name == "initialized" and self._kept is not None:
+            self._set_up_again()
+            return
+        if name == "thread":
+            self._note_thread(message.get("body") or {})
+        self._replay.event(message)
         if self._program is not None and name == "stopped":
             # What was printed before the stop is shown before it.
             self._program.drain()
@@ -400,9 +482,19 @@ class Session:
                     "startMethod": "launch" if self.launched else "attach",
                 },
             )
+        self._tell(client, message)
+
+    def _tell(self, client: Client, message: dict[str, Any]) -> None:
         if self._mapping is not None:
             message = translate(message, self._mapping, TO_CLIENT)
         client.forward_event(message)
+
+    def _note_thread(self, body: dict[str, Any]) -> None:
+        number, reason = body.get("threadId"), body.get("reason")
+        if reason == "started" and isinstance(number, int):
+            self._threads.append(number)
+        elif reason == "exited" and number in self._threads:
+            self._threads.remove(number)
 
     def _request_from_agent(self, message: dict[str, Any]) -> None:
         command = message.get("command", "")
@@ -424,27 +516,88 @@ class Session:
             reason = "it has ended"
         else:
             agent.close()  # after its goodbye it closes by itself
-        is_said = False  # to the person, who waits for what was typed
+        questions = []
         for question, answer in asked.values():
-            if question is not None and answer is None and self.client is not None:
-                self.client.fail(question, DEBUGGEE_GONE(reason=reason))
-                is_said = is_said or _typed(question)
-            elif answer is not None:
+            if answer is not None:
                 answer({"success": False})
-        if self._program is None:
-            is_known = is_said or self._ended_cleanly or self._exit_known
-            if not is_known and self.client is not None:
-                self.client.note(f"the program is gone: {reason}")
-            self._end()
+            elif question is not None:
+                questions.append(question)
+        self._vigil = vigil = _Vigil(questions, reason, if_alive or reason)
+        if self._ended_cleanly or self._exit_known or not self._may_come_back():
+            self._not_coming_back()
             return
-        # Its process still runs, or the kernel's word is on its way: only that ends the session.
-        self._gone = f"{if_alive or reason}; its process runs on" if not self._ended_cleanly else self._gone
+        if self._kept is None and self.is_ready:
+            self._kept = []
+        if self._program is None and self._watch is not None:
+            vigil.cancel = self._watch(self.pid, lambda: self._vigil_over(vigil))
+            if vigil.cancel is None:
+                self._not_coming_back()
+                return
+        self._later(EXEC_S, lambda: self._vigil_over(vigil))
 
-        def say() -> None:
-            if self._program is not None and self.client is not None and not self._ending:
-                self.client.note(f"the program can no longer be debugged: {if_alive or reason}")
+    def _may_come_back(self) -> bool:
+        """Tell whether the process may be about to be another program."""
+        if self._program is not None:
+            return True
+        # Nobody waits for what was brought into a program: when it is let go it leaves without a word.
+        has_use = self.client is not None or self.hello.get("startMethod") != "attach"
+        return self._watch is not None and has_use
 
-        self._later(GOODBYE_S, say)
+    def _vigil_over(self, vigil: _Vigil) -> None:
+        if self._vigil is vigil:
+            self._not_coming_back()
+
+    def _not_coming_back(self) -> None:
+        """What has lost its agent stays without one."""
+        vigil, self._vigil = self._vigil, None
+        if vigil is None:
+            return
+        vigil.stop()
+        kept, self._kept = self._kept or [], None
+        client = self.client
+        is_said = False  # to the person, who waits for what was typed
+        if client is not None:
+            for question in vigil.questions + kept:
+                client.fail(question, DEBUGGEE_GONE(reason=vigil.reason))
+                is_said = is_said or _typed(question)
+        if self._program is not None:
+            # Its process still runs, or the kernel's word is on its way: only that ends the session.
+            if not self._ended_cleanly:
+                self._gone = f"{vigil.if_alive}; its process runs on"
+                if client is not None and not self._ending:
+                    client.note(f"the program can no longer be debugged: {vigil.if_alive}")
+            return
+        if not (is_said or self._ended_cleanly or self._exit_known) and client is not None:
+            client.note(f"the program is gone: {vigil.reason}")
+        self._end()
+
+    def _set_up_again(self) -> None:
+        """The new image is ready for what the client has asked of the old one."""
+        for key in self._replay.begin_again():
+            command, arguments = self._replay.request(key)
+            self._ask(command, arguments, answer=functools.partial(self._repeated, key))
+        self._ask("configurationDone", {}, answer=self._configured_again)
+
+    def _repeated(self, key: Key, message: dict[str, Any]) -> None:
+        if message.get("success") is not True or self.client is None:
+            return
+        for breakpoint in self._replay.repeated(key, message.get("body") or {}):
+            body = {"reason": "changed", "breakpoint": breakpoint}
+            self._tell(self.client, event(0, "breakpoint", body))
+
+    def _attached_again(self, message: dict[str, Any]) -> None:
+        if message.get("success") is not True and self._agent is not None:
+            self._ended_cleanly = False
+            self._agent_lost(f"the new program cannot be debugged: {message.get('message')}")
+            self._not_coming_back()
+
+    def _configured_again(self, message: dict[str, Any]) -> None:
+        kept, client = self._kept, self.client
+        if message.get("success") is True and kept is not None and client is not None:
+            self._kept = None
+            self.is_held = False
+            for each in kept:
+                self.from_client(client, each)
 
     def _end(self) -> None:
         if self.ended:
@@ -464,6 +617,10 @@ class Session:
         client, self.client = self.client, None
         self.is_ready = False
         self._mapping = None
+        self._configuration = None
+        self._replay = Replay()
+        self._threads.clear()
+        self._kept = None
         if client is not None:
             client.unbind()
             if self._on_left is not None:
@@ -476,6 +633,26 @@ class Session:
     def _cwd(self) -> str | None:
         cwd = self.hello.get("cwd")
         return cwd if isinstance(cwd, str) and cwd else None
+
+
+class _Vigil:
+    """The time in which a process without an agent may come back as another program."""
+
+    __slots__ = ("cancel", "if_alive", "questions", "reason")
+
+    def __init__(self, questions: list[dict[str, Any]], reason: str, if_alive: str) -> None:
+        self.questions = questions  # of the client, that the old image has not answered
+        self.reason = reason
+        self.if_alive = if_alive
+        self.cancel: Callable[[], None] | None = None
+
+    def stop(self) -> None:
+        if self.cancel is not None:
+            self.cancel()
+
+
+def _nothing(message: dict[str, Any]) -> None:
+    pass
 
 
 def _typed(asked: dict[str, Any]) -> bool:

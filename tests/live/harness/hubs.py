@@ -48,12 +48,12 @@ class Agent:
     def event(self, name: str, body: Message | None = None) -> None:
         self.wire.send_message({"seq": 0, "type": "event", "event": name, "body": body or {}})
 
-    def request(self, command: str) -> Message:
+    def request(self, command: str, body: Message | None = None) -> Message:
         """Take the next request of that name, and answer it."""
         asked = self.wire.take(
             lambda message: message["type"] == "request" and message["command"] == command, command
         )
-        self.answer(asked)
+        self.answer(asked, body)
         return asked
 
     def answer(self, asked: Message, body: Message | None = None, *, success: bool = True) -> None:

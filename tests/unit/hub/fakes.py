@@ -166,4 +166,4 @@ class Scene:
         self.session.received(None, event(0, name, body))  # type: ignore[arg-type]
 
     def agent_breaks(self) -> None:
-        self.session.lost(None)  # type: ignore[arg-type]
+        self.session.lost(self.agent)  # type: ignore[arg-type]
