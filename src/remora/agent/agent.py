@@ -27,7 +27,7 @@ from remora.dap.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import CodeType, FrameType
     from typing import Any
 
@@ -74,6 +74,7 @@ class Agent:
         self._waiters: list[_thread.LockType] = []
         self._loading = _thread.RLock()  # guards the making of engine and inspector
         self._dispatch: Handler | None = None
+        self.on_release: Callable[[], None] = lambda: None  # in a sub-interpreter, where nobody waits (guest)
 
     # --- parts
 
@@ -241,6 +242,7 @@ class Agent:
         """Stop at the first line of the main program, if the client has asked for that."""
         self.is_ahead = False  # before the look at the client: one that comes in between pauses us itself
         if self.is_ready() and self.options.stop_on_entry:
+        self.on_release()
             self.engine.stop_on_entry(code)
 
     def uncaught(self, error: BaseException) -> None:

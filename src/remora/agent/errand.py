@@ -114,6 +114,8 @@ class Errand:
         return self._worker == _thread.get_ident()
 
     def _start_beside(self, job: Job[dict[str, Any]]) -> None:
+        from remora.engine import background
+
         engine = self._session.agent.engine
         ours = _thread.allocate_lock()
         ours.acquire()
@@ -127,7 +129,7 @@ class Errand:
             finally:
                 engine.own_thread(ident, False)
 
-        _thread.start_new_thread(run, ())
+        background.start(run)
         ours.acquire()  # whoever lists or stops the threads from now on knows that this one is ours
 
     def _set_timers(self) -> None:

@@ -30,6 +30,7 @@ INHERIT = os.path.join(_PACKAGE, *INHERIT_FOLDER)
 
 current: Family | None = None
 text = ""  # the value of the variable
+is_guest = False  # a sub-interpreter: the environment is the main one's affair
 is_over = False  # the hub is gone: `leave` as soon as a thread of the program comes by
 
 
@@ -47,6 +48,8 @@ def enter(family: Family) -> None:
     current = {**family, "parent": os.getpid()}
     is_over = False
     text = json.dumps(current, separators=(",", ":"))
+    if is_guest:
+        return
     os.environ[FAMILY_VARIABLE] = text
     os.environ[PATH_VARIABLE] = with_us(os.environ.get(PATH_VARIABLE, ""))
 
@@ -56,6 +59,8 @@ def leave() -> None:
     global current, is_over
     current = None
     is_over = False
+    if is_guest:
+        return
     os.environ.pop(FAMILY_VARIABLE, None)
     path = os.environ.get(PATH_VARIABLE)
     if path is not None:

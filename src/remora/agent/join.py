@@ -15,7 +15,7 @@ import sys
 import threading  # noqa: F401  the first import, which makes "the main thread", must not be the agent thread's
 import time
 
-from remora.agent import family, fork, starting
+from remora.agent import family, fork, interpreters, starting
 from remora.agent.agent import Agent
 from remora.agent.log import log, log_exception
 from remora.agent.member import hold
@@ -181,6 +181,13 @@ def join_family(kin: Family) -> bool:
     return hold(agent)
 
 
+def join_guest(kin: Family) -> Agent:
+    """Become a member, as the sub-interpreter that this is; nobody is held here. OSError if the hub is gone."""
+    agent = _dial(kin["address"], kin["secret"], "child", kin=kin)
+    _enter(kin)
+    return agent
+
+
 def attach(address: Address, secret: str) -> Agent:
     """Dial the hub that has brought us into this running process; when it lets go, leave nothing behind."""
     return _dial(address, secret, "attach")
@@ -190,12 +197,14 @@ def _enter(kin: Family) -> None:
     """Let what this process starts from now on be members of the family."""
     family.enter(kin)
     starting.install()
+    interpreters.install(current)
 
 
 def _leave() -> None:
     """Let it be the program's own affair again. On a thread of the program."""
     family.leave()
     starting.remove()
+    interpreters.remove()
 
 
 def pass_on(kin: Family) -> None:
@@ -285,6 +294,8 @@ def _connect_agent(
     }
     if parent is not None:
         hello["parent"] = parent
+    if interpreters.number:
+        hello["interpreter"] = interpreters.number
     session.transport.send(messages.event(0, HELLO, hello))
     session.transport.start()
 
@@ -401,6 +412,7 @@ def _after_fork() -> None:
     global _agent, _listening, _lock
     _lock = _thread.allocate_lock()
     agent, _agent, _listening = _agent, None, None
+    interpreters.forked()
     if agent is not None:
         atexit.unregister(agent.finish)
         try:

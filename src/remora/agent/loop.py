@@ -138,6 +138,10 @@ class Loop:
         self._timers.append(timer)
         return timer
 
+    def descriptors(self) -> list[int]:
+        """Return what this loop holds and watches. On the agent thread."""
+        return [self._wake_fd, self._wake_write_fd, *self._watched]
+
     def _until_timer(self) -> float | None:
         """Run the timers that are due; return the milliseconds until the next one, None for never."""
         now = _monotonic()
@@ -197,7 +201,7 @@ class Loop:
             self._wake_sent = False
         deadline = _monotonic() + timeout_s
         self.wake()
-        while not (self._rests or self._ended) or _exists(f"/proc/self/task/{self.native_id}"):
+        while not (self._rests or self._ended) or exists(f"/proc/self/task/{self.native_id}"):
             if _monotonic() > deadline:
                 log("the agent thread is busy: forking beside it")
                 return
@@ -316,7 +320,7 @@ def _nothing(ident: int, before: int) -> None:
     pass
 
 
-def _exists(path: str) -> bool:
+def exists(path: str) -> bool:
     try:
         _stat(path)
     except OSError:

@@ -13,6 +13,7 @@ import _thread
 import sys
 import time
 
+from . import background
 from .monitoring import errors
 
 TYPE_CHECKING = False
@@ -148,10 +149,12 @@ class Watcher:
 
     def __init__(self) -> None:
         self.started: Callable[[int], None] | None = None  # told the ident, so that it counts as our own
+        background.enders.append(self._end)
         self._begin()
 
     def _begin(self) -> None:
         self.ident: int | None = None
+        self._is_ending = False
         self._jobs: dict[Job[Any], float] = {}
         self._wake = _allocate_lock()
         self._wake.acquire()
@@ -164,7 +167,7 @@ class Watcher:
         if self.ident is None:
             self.ident = -1
             try:
-                started = _thread.start_new_thread(self._run, ())
+                started = background.start(self._run)
             except RuntimeError:  # no thread to be had now; the next job may have more luck
                 self.ident = None
                 raise
@@ -181,6 +184,10 @@ class Watcher:
         """In a forked child there is no such thread."""
         self._begin()
 
+    def _end(self) -> None:
+        self._is_ending = True
+        self._rouse()
+
     def _rouse(self) -> None:
         if self._wake.locked():
             try:
@@ -191,7 +198,7 @@ class Watcher:
     def _run(self) -> None:
         if self.started is not None:
             self.started(_get_ident())
-        while not sys.is_finalizing():
+        while not (self._is_ending or sys.is_finalizing()):
             self._waits_until = 0.0
             now = _now_s()
             nearest = float("inf")

@@ -230,6 +230,10 @@ class _Told:
     def cancel(self) -> None:
         if self.timer is not None:
             self.timer.cancel()
+        who = f"{child.pid}"
+        if child.interpreter:
+            configuration["interpreterId"] = child.interpreter
+            who = f"interpreter {child.interpreter} of {child.pid}"
             self.timer = None
 
 

@@ -83,7 +83,15 @@ class Attach(Configuration):
     `restart` the client is told at the end to attach again.
     """
 
-    __slots__ = ("connect", "listen", "process_id", "restart", "sub_process_id", "timeout_s")
+    __slots__ = (
+        "connect",
+        "interpreter_id",
+        "listen",
+        "process_id",
+        "restart",
+        "sub_process_id",
+        "timeout_s",
+    )
 
     def __init__(self, arguments: dict[str, Any], notes: list[str]) -> None:
         super().__init__("attach", arguments, notes)
@@ -96,9 +104,14 @@ class Attach(Configuration):
         self.process_id = int(process) if process is not None else None
         sub = arguments.get("subProcessId")
         self.sub_process_id = int(sub) if sub is not None else None
+        self.interpreter_id = int(arguments.get("interpreterId") or 0)
         timeout = arguments.get("timeout")
         self.timeout_s: float | None = float(timeout) if timeout is not None else None
         self.restart = bool(arguments.get("restart", False))
+
+    def means(self, pid: int, interpreter: int) -> bool:
+        """Tell whether this process, and this interpreter of it, is asked for by its id."""
+        return self.sub_process_id == pid and self.interpreter_id == interpreter
 
 
 class Launch(Configuration):

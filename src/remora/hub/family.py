@@ -32,12 +32,15 @@ MAX_REMEMBERED = 256
 
 
 class Member:
-    """One process. `host` tells apart equal ids of different machines; "" is this one."""
+    """One process, or an interpreter in it. `host` tells apart equal ids of different machines; "" is here."""
 
-    __slots__ = ("host", "parent", "pid", "root", "session")
+    __slots__ = ("host", "interpreter", "parent", "pid", "root", "session")
 
-    def __init__(self, pid: int, host: str, parent: Member | None, session: Session | None) -> None:
+    def __init__(
+        self, pid: int, host: str, parent: Member | None, session: Session | None, interpreter: int = 0
+    ) -> None:
         self.pid = pid
+        self.interpreter = interpreter  # 0: the main one, which stands for the process
         self.host = host
         self.parent = parent
         self.session = session  # None: it is dead
@@ -57,29 +60,32 @@ class Tree:
     """The members of all families of one hub. With `is_one`, all of them are of one family."""
 
     def __init__(self, *, is_one: bool) -> None:
-        self._living: dict[tuple[str, int], Member] = {}
-        self._dead: dict[tuple[str, int], Member] = {}
+        # By host, process, interpreter.
+        self._living: dict[tuple[str, int, int], Member] = {}
+        self._dead: dict[tuple[str, int, int], Member] = {}
         self._root: object = object() if is_one else None
 
-    def add(self, session: Session, pid: int, parent: int | None, host: str = "") -> Member:
-        """Add a process that has said hello."""
+    def add(
+        self, session: Session, pid: int, parent: int | None, host: str = "", interpreter: int = 0
+    ) -> Member:
+        """Add a process, or an interpreter, that has said hello."""
         above = None
-        if parent is not None and parent != pid:
-            above = self._living.get((host, parent)) or self._dead.get((host, parent))
+        if parent is not None and (parent != pid or interpreter):
+            above = self._living.get((host, parent, 0)) or self._dead.get((host, parent, 0))
             if above is not None and above.session is None:
                 above = next(above.ancestors(), above)
-        member = Member(pid, host, above, session)
+        member = Member(pid, host, above, session, interpreter)
         if self._root is not None:
             member.root = self._root
-        self._living[host, pid] = member
-        self._dead.pop((host, pid), None)
+        self._living[host, pid, interpreter] = member
+        self._dead.pop((host, pid, interpreter), None)
         return member
 
     def close(self, member: Member) -> None:
         """The process is over; its descendants stay members."""
         member.session = None
         member.parent = next(member.ancestors(), None)
-        key = (member.host, member.pid)
+        key = (member.host, member.pid, member.interpreter)
         if self._living.get(key) is member:
             del self._living[key]
             self._dead[key] = member

@@ -213,7 +213,7 @@ class Hub:
 
     def _succeeds(self, connection: Connection, hello: Hello) -> bool:
         """Take what a process says after an exec: its session goes on."""
-        if hello["startMethod"] != "child" or hello.get("parent") != hello["pid"]:
+        if hello["startMethod"] != "child" or hello.get("parent") != hello["pid"] or hello.get("interpreter"):
             return False
         member = self._tree.living(hello["pid"], _machine(connection.peer))
         session = member.session if member is not None else None
@@ -235,7 +235,10 @@ class Hub:
             on_ready=self._client_ready, on_left=self._client_left, launched=launched, program=program,
             watch=None if _machine(connection.peer) else life.watch,
         )  # fmt: skip
-        session.member = self._tree.add(session, session.pid, hello.get("parent"), _machine(connection.peer))
+        session.member = self._tree.add(
+            session, session.pid, hello.get("parent"), _machine(connection.peer), session.interpreter
+        )
+        session.spares = lambda: self._others_look(session)
         connection.owner = session
         self._sessions.append(session)
         self._had_session = True
@@ -245,7 +248,7 @@ class Hub:
     def _pair(self, session: Session) -> None:
         for entry in self._waiting:
             client, wish, waiting = entry
-            is_meant = wish.sub_process_id == session.pid
+            is_meant = wish.means(session.pid, session.interpreter)
             if session.is_free and (is_meant or (wish.sub_process_id is None and not session.is_child)):
                 self._waiting.remove(entry)
                 self._seat(client, waiting, session, wish)
@@ -367,7 +370,7 @@ class Hub:
         """Return the sessions an attach may mean: the roots, or what is left when these are gone."""
         living = [session for session in self._sessions if not session.ended]
         if wish.sub_process_id is not None:
-            return [session for session in living if session.pid == wish.sub_process_id]
+            return [session for session in living if wish.means(session.pid, session.interpreter)]
         return [session for session in living if not session.is_child] or living
 
     def _stop_waiting(self, client: Client) -> None:
@@ -568,3 +571,4 @@ def _is_hello(hello: Any) -> bool:
         and hello["pid"] > 0
         and (hello.get("parent") is None or type(hello["parent"]) is int)
     )
+        and type(hello.get("interpreter", 0)) is int

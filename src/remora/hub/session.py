@@ -106,6 +106,7 @@ class Session:
         self.is_child = hello.get("startMethod") == "child"
         # A child that has not begun: it waits for `go` or for a client.
         self.is_held = self.is_child and hello.get("waiting") is True
+        self.interpreter: int = hello.get("interpreter", 0)  # 0: the main one
         self.is_ready = False  # a client is set up
         self.was_told = False  # the client has come because the hub has told of this process
         self.settings: dict[str, Any] = {}  # the client's, as it attached
@@ -553,6 +554,8 @@ class Session:
         if vigil is None:
             return
         vigil.stop()
+        if self.interpreter:
+            return False
         kept, self._kept = self._kept or [], None
         client = self.client
         is_said = False  # to the person, who waits for what was typed
