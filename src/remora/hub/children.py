@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 ATTACH_WAIT_S = 20.0
 # Whether a client knows `debugpyAttach` is not known before: until it is, its user waits at the first child.
 EVENT_WAIT_S = 4.0
+# The same when the session in which the client was told has ended, and it has gone from there.
+AFTER_END_S = 5.0
 
 # What a child's configuration takes over from the one its parent's client came with: how it is debugged. Not
 # how the parent was started or found, nor what a client does before and after a session (tasks).
@@ -52,13 +54,18 @@ class Children:
         later: Callable[[float, Callable[[], None]], Timer],
         address_for: Callable[[Client], tuple[str, int]],
         token: Callable[[], str | None],
+        on_given_up: Callable[[], None],
         journal: Journal,
     ) -> None:
-        """`address_for` returns where a client dials to attach to a child; OSError if it cannot."""
+        """`address_for` returns where a client dials to attach to a child; OSError if it cannot.
+
+        `on_given_up` is called when one is not waited for any more.
+        """
         self._tree = tree
         self._later = later
         self._address_for = address_for
         self._token = token
+        self._on_given_up = on_given_up
         self._journal = journal
         self._told: dict[Session, _Told] = {}
         # Held for a client that is still setting up its own session.
@@ -67,6 +74,11 @@ class Children:
         self._deaf: set[Client] = set()
         # until one of them attaches after all.
         self._passed: dict[Session, Client] = {}
+
+    @property
+    def is_waiting(self) -> bool:
+        """True while a client that was told of a child may still come."""
+        return bool(self._told)
 
     # What happens to sessions.
 
@@ -110,11 +122,19 @@ class Children:
             if below is not None and below.is_free and below not in self._told:
                 self._tell(below, session)
 
-    def left(self, client: Client) -> None:
-        """A client is gone from its session: those that were waiting for it wait for another one, or run."""
+    def left(self, client: Client, *, for_good: bool) -> None:
+        """A client is gone from its session: those that were waiting for it wait for another one, or run.
+
+        Not if the session had come to its end (`for_good` is False): then the client only tidies up, and may
+        be about to come for a child, in a session of its own.
+        """
         self._deaf.discard(client)
         self._passed = {session: one for session, one in self._passed.items() if one is not client}
         waiting = [told for told in self._told.values() if told.client is client]
+        if not for_good:
+            for told in waiting:
+                self._wait(told, AFTER_END_S)
+            waiting = []
         for told in waiting:
             told.cancel()
             del self._told[told.session]
@@ -122,6 +142,7 @@ class Children:
             self._early.discard(session)
             if session.is_held:
                 self.born(session)
+        self._on_given_up()
 
     def ended(self, session: Session) -> None:
         """The process is over."""
@@ -177,9 +198,9 @@ class Children:
         if answer.get("success") is not True and self._told.get(told.session) is told:
             self._give_up(told)
 
-    def _wait(self, told: _Told) -> None:
+    def _wait(self, told: _Told, seconds: float = 0.0) -> None:
         told.cancel()
-        seconds = EVENT_WAIT_S if told.by_event else ATTACH_WAIT_S
+        seconds = seconds or (EVENT_WAIT_S if told.by_event else ATTACH_WAIT_S)
         told.timer = self._later(seconds, lambda: self._too_late(told))
 
     def _too_late(self, told: _Told) -> None:
@@ -199,6 +220,7 @@ class Children:
         told.cancel()
         del self._told[told.session]
         told.session.go()
+        self._on_given_up()
 
     def _configuration(self, child: Session, teller: Session, client: Client) -> dict[str, Any]:
         host, port = self._address_for(client)
@@ -208,9 +230,13 @@ class Children:
         token = self._token()
         if token is not None:
             configuration["token"] = token
+        who = f"{child.pid}"
+        if child.interpreter:
+            configuration["interpreterId"] = child.interpreter
+            who = f"interpreter {child.interpreter} of {child.pid}"
         return {
             **configuration,
-            "name": f"{child.name} ({child.pid})",
+            "name": f"{child.name} ({who})",
             "connect": {"host": host, "port": port},
             "subProcessId": child.pid,
         }
@@ -230,10 +256,6 @@ class _Told:
     def cancel(self) -> None:
         if self.timer is not None:
             self.timer.cancel()
-        who = f"{child.pid}"
-        if child.interpreter:
-            configuration["interpreterId"] = child.interpreter
-            who = f"interpreter {child.interpreter} of {child.pid}"
             self.timer = None
 
 

@@ -32,7 +32,7 @@ MAX_REMEMBERED = 256
 
 
 class Member:
-    """One process, or an interpreter in it. `host` tells apart equal ids of different machines; "" is here."""
+    """One process, or an interpreter in it. `host` tells apart ids of different machines; "" is here."""
 
     __slots__ = ("host", "interpreter", "parent", "pid", "root", "session")
 
@@ -93,7 +93,7 @@ class Tree:
                 del self._dead[next(iter(self._dead))]
 
     def living(self, pid: int, host: str = "") -> Member | None:
-        return self._living.get((host, pid))
+        return self._living.get((host, pid, 0))
 
     def has_been(self, pid: int) -> bool:
         """Tell whether a process of that id was a member a short while ago."""

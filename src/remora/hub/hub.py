@@ -56,6 +56,8 @@ class Mode(enum.Enum):
 ATTACH_S = 60.0
 # After `terminated` clients say goodbye; one that does not is not waited for.
 GOODBYE_S = 10.0
+# A program that has died without a word may have left a child that is about to dial: daemons fork like that.
+LINGER_S = 0.25
 
 
 class Hub:
@@ -68,6 +70,7 @@ class Hub:
         self._sessions: list[Session] = []
         self._running: set[object] = set()  # programs without a session: undebugged, or on their way to one
         self._clients: set[Client] = set()
+        self._stdio: Client | None = None
         self._strangers = Strangers(self.journal, agent=self._agent_arrived, client=self._client_arrived)
         self._door: family.Door | None = None
         self._tree = family.Tree(is_one=mode is not Mode.SERVER)
@@ -76,6 +79,7 @@ class Hub:
             later=lambda seconds, call: asyncio.get_running_loop().call_later(seconds, call),
             address_for=self._address_for,
             token=lambda: self.token,
+            on_given_up=self._look_for_the_end,
             journal=self.journal,
         )
         # Host and port of the TCP sockets; what is asked for first is listed first.
@@ -85,6 +89,7 @@ class Hub:
         # Debuggees we started and wait for: secret -> what to do when they say hello.
         self._expected: dict[str, Callable[[Connection, Hello], None]] = {}
         self._had_session = False
+        self._lingering: asyncio.TimerHandle | None = None
         self._agents_due = 0
         self._servers: list[asyncio.Server] = []
         self._finished = asyncio.Event()
@@ -119,8 +124,17 @@ class Hub:
                 call()
 
     def stop(self) -> None:
-        """End, and what we launched with us. What we did not launch runs on."""
-        self._finished.set()
+        """End, and what we launched with us. What we did not launch runs on.
+
+        On stdio that is as if the client left: an editor sends the signal when its first session has ended,
+        and may have others, of children, that go on.
+        """
+        if self.mode is Mode.STDIO and self._stdio is not None:
+            client, self._stdio = self._stdio, None
+            client.connection.close()
+            self._look_for_the_end()
+        else:
+            self._finished.set()
 
     async def serve(self, sockets: list[socket.socket]) -> None:
         """Take connections on listening sockets."""
@@ -158,7 +172,7 @@ class Hub:
 
     def adopt_client(self, connection: Connection) -> None:
         """Make a connection a client's (stdio)."""
-        client = Client(self, connection)
+        client = self._stdio = Client(self, connection)
         connection.owner = client
         self._clients.add(client)
 
@@ -245,6 +259,11 @@ class Hub:
         self.journal.write(f"session: process {hello['pid']}")
         return session
 
+    def _others_look(self, session: Session) -> bool:
+        """Tell whether somebody is attached to another process of the session's family."""
+        family = self._tree.of_family(session.member.root) if session.member is not None else ()
+        return any(other is not session and other.client is not None for other in family)
+
     def _pair(self, session: Session) -> None:
         for entry in self._waiting:
             client, wish, waiting = entry
@@ -267,13 +286,19 @@ class Hub:
         self._children.ended(session)
         if session.member is not None:
             self._tree.close(session.member)
+        if self.mode is Mode.LISTEN and not session.said_goodbye and self._lingering is None:
+            self._lingering = asyncio.get_running_loop().call_later(LINGER_S, self._lingered)
+        self._look_for_the_end()
+
+    def _lingered(self) -> None:
+        self._lingering = None
         self._look_for_the_end()
 
     def _client_ready(self, session: Session) -> None:
         self._children.ready(session, was_told=session.was_told)
 
     def _client_left(self, session: Session, client: Client) -> None:
-        self._children.left(client)
+        self._children.left(client, for_good=not session.ended)
 
     def _address_for(self, client: Client) -> tuple[str, int]:
         """Return where a client dials to reach another session of this hub. OSError if there is no port."""
@@ -314,7 +339,7 @@ class Hub:
             self._run(client, asked, lambda waiting: self._bring(client, wish, waiting))
         elif wish.connect is not None and not self._is_here(wish.connect):
             address = wish.connect
-            self._run(client, asked, lambda waiting: self._dial(client, asked, address, waiting))
+            self._run(client, asked, lambda waiting: self._dial(client, asked, wish, address, waiting))
         else:
             if wish.connect is not None:
                 client.dialled = (wish.connect.host, wish.connect.port)
@@ -434,10 +459,13 @@ class Hub:
         task.add_done_callback(lambda _: work.close())
         return task
 
-    async def _dial(self, client: Client, asked: dict[str, Any], address: Address, waiting: Waiting) -> None:
-        from remora.hub.remote import Remote
+    async def _dial(
+        self, client: Client, asked: dict[str, Any], wish: Attach, address: Address, waiting: Waiting
+    ) -> None:
+        from remora.hub.remote import RESTART_S, Remote
 
-        remote = Remote(client, asked, address)
+        patience_s = wish.timeout_s or (RESTART_S if wish.restart else 0.0)
+        remote = Remote(client, asked, address, patience_s=patience_s, restart=wish.restart)
         await remote.dial()
         waiting.hand_over(client, remote)
 
@@ -502,13 +530,14 @@ class Hub:
     # The end.
 
     def _look_for_the_end(self) -> None:
-        if self.mode is Mode.SERVER or self._sessions or self._running:
+        if self.mode is Mode.SERVER or self._running:
             return
         if self.mode is Mode.STDIO:
-            if not self._clients:
+            # Children that nobody looks at run on without us.
+            if not self._clients and not self._children.is_waiting:
                 self._finished.set()
             return
-        if not self._had_session:
+        if self._sessions or not self._had_session or self._lingering is not None:
             return
         for server in self._servers:
             server.close()
@@ -570,5 +599,5 @@ def _is_hello(hello: Any) -> bool:
         and type(hello.get("pid")) is int
         and hello["pid"] > 0
         and (hello.get("parent") is None or type(hello["parent"]) is int)
-    )
         and type(hello.get("interpreter", 0)) is int
+    )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def watch(pid: int, then: Callable[[], None]) -> Callable[[], None] | None:
-    """Call `then`, from the loop, when the process is dead; return what cancels that. None: no way to know."""
+    """Call `then` from the loop when the process is dead; return what cancels that. None: no way to tell."""
     loop = asyncio.get_running_loop()
     try:
         fd = os.pidfd_open(pid)

@@ -51,6 +51,7 @@ class Watched:
         self._on_exit = on_exit
         self._loop = asyncio.get_running_loop()
         self._ending = False
+        self._spares: Callable[[], bool] | None = None
         self._kill_timer: asyncio.TimerHandle | None = None
         self._pidfd = -1
         self._watch()
@@ -66,10 +67,14 @@ class Watched:
         if pid != self.pid and _descends(pid, self.pid):
             self._inner_pid = pid
 
-    def end(self, *, gently_s: float) -> None:
-        """End it: ask first if `gently_s` > 0, kill after that time."""
+    def end(self, *, gently_s: float, spares: Callable[[], bool] | None = None) -> None:
+        """End it: ask first if `gently_s` > 0, kill after that time.
+
+        What it has started is killed with it, unless `spares` says then that it is to live.
+        """
         if self.exited:
             return
+        self._spares = spares
         if gently_s > 0 and not self._ending:
             self._send(self._inner_pid, _gentle_signal(self._inner_pid))
         self._ending = True
@@ -103,6 +108,8 @@ class Watched:
 
     def _kill_group(self) -> None:
         """Kill what it started, if it leads a group (never the group of the shell it was started from)."""
+        if self._spares is not None and self._spares():
+            return
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if os.getpgid(self.pid) == self.pid:
                 os.killpg(self.pid, signal.SIGKILL)

@@ -2,6 +2,9 @@
 
 An editor starts `remora adapter` on stdio and tells it where the program is; the hub there does the work.
 This end has already answered `initialize`, so it repeats that over there and keeps the answer to itself.
+
+What the hub there tells of children names the address by which it knows itself. The way that leads there from
+here is the one we have dialled (a tunnel, a container's port), so that is put in its place.
 """
 
 from __future__ import annotations
@@ -21,15 +24,23 @@ if TYPE_CHECKING:
     from remora.hub.configuration import Address
 
 CONNECT_S = 15.0
+# A program that is started again by itself, or by hand.
+RESTART_S = 30.0
+RETRY_S = 0.2
 
 
 class Remote:
     """One client's line to another hub."""
 
-    def __init__(self, client: Client, asked: dict[str, Any], address: Address) -> None:
+    def __init__(
+        self, client: Client, asked: dict[str, Any], address: Address, *, patience_s: float, restart: bool
+    ) -> None:
+        """`patience_s` is how long to go on dialling where nobody listens."""
         self._client: Client | None = client
         self._asked = asked
         self._address = address
+        self._patience_s = patience_s
+        self._restart = restart
         self._there: Connection | None = None
         # Requests of the client not yet answered, by number: repeated numbers are answered once each.
         self._open: list[dict[str, Any]] = []
@@ -38,35 +49,7 @@ class Remote:
 
     async def dial(self) -> None:
         """Connect and pass on `initialize` and `attach`. Raise UsageError if nobody answers there."""
-        loop = asyncio.get_running_loop()
-        address = self._address
-        try:
-            async with asyncio.timeout(CONNECT_S):
-                _, connection = await loop.create_connection(
-                    # The hub there has its own limit for what clients send; an answer may be any size.
-                    lambda: Connection(self, max_body_bytes=1 << 31),
-                    address.host,
-                    address.port,
-                    happy_eyeballs_delay=0.25,
-                )
-        except TimeoutError:
-            raise CANNOT_CONNECT(address=address, reason=f"no answer within {CONNECT_S:g} s") from None
-        except ConnectionRefusedError:
-            raise CANNOT_CONNECT(
-                address=address,
-                reason="nothing listens there; start the program with "
-                f"`python -m remora --listen {address} FILE`, and check host and port",
-            ) from None
-        except ValueError as error:  # what cannot be a name: a part longer than 63 characters, for one
-            raise CANNOT_CONNECT(address=address, reason=str(error)) from None
-        except OSError as error:
-            reason = error.strerror or str(error)
-            if all_refused(error):
-                reason = (
-                    "nothing listens there; start the program with "
-                    f"`python -m remora --listen {address} FILE`, and check host and port"
-                )
-            raise CANNOT_CONNECT(address=address, reason=reason) from None
+        connection = await self._connect()
         client = self._client
         if client is None:
             connection.close()
@@ -81,6 +64,37 @@ class Remote:
         }
         self._open.append(self._asked)
         connection.send({**self._asked, "arguments": arguments})
+
+    async def _connect(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        address = self._address
+        deadline = loop.time() + self._patience_s
+        while True:
+            try:
+                async with asyncio.timeout(CONNECT_S):
+                    _, connection = await loop.create_connection(
+                        # The hub there has its own limit for what clients send; an answer may be any size.
+                        lambda: Connection(self, max_body_bytes=1 << 31),
+                        address.host,
+                        address.port,
+                        happy_eyeballs_delay=0.25,
+                    )
+                    return connection
+            except TimeoutError:
+                raise CANNOT_CONNECT(address=address, reason=f"no answer within {CONNECT_S:g} s") from None
+            except ValueError as error:  # what cannot be a name: a part longer than 63 characters, for one
+                raise CANNOT_CONNECT(address=address, reason=str(error)) from None
+            except OSError as error:
+                if not (isinstance(error, ConnectionRefusedError) or all_refused(error)):
+                    raise CANNOT_CONNECT(address=address, reason=error.strerror or str(error)) from None
+            if loop.time() >= deadline:
+                waited = f" within {self._patience_s:g} s" if self._patience_s else ""
+                reason = (
+                    f"nothing listens there{waited}; start the program with "
+                    f"`python -m remora --listen {address} FILE`, and check host and port"
+                )
+                raise CANNOT_CONNECT(address=address, reason=reason)
+            await asyncio.sleep(RETRY_S)
 
     # From the client.
 
@@ -136,6 +150,7 @@ class Remote:
             self._said_terminated = True
         elif kind == "event" and message.get("event") == "initialized":
             self._attached = True
+        self._point_here(message)
         if kind == "request":
             # Requests of the hub there keep their number: the client's answer goes back under it.
             client.connection.send(message)
@@ -166,11 +181,22 @@ class Remote:
             self._leave(client)
         elif not self._said_terminated:
             client.note(reason)
-            client.event("terminated")
+            client.event("terminated", {"restart": True} if self._restart else None)
 
     def crowded(self, connection: Connection, *, yes: bool) -> None:
         if self._client is not None:
             self._client.hold_reading(yes=yes)
+
+    def _point_here(self, message: dict[str, Any]) -> None:
+        """Let the client attach to children the way it has come itself."""
+        if message.get("command") == "startDebugging" and message.get("type") == "request":
+            configuration = (message.get("arguments") or {}).get("configuration")
+        elif message.get("event") == "debugpyAttach":
+            configuration = message.get("body")
+        else:
+            return
+        if isinstance(configuration, dict) and "connect" in configuration:
+            configuration["connect"] = {"host": self._address.host, "port": self._address.port}
 
     def _compare(self, client: Client, message: dict[str, Any]) -> None:
         """Tell the client where the hub there can do other things than we said."""

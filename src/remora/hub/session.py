@@ -51,8 +51,11 @@ if TYPE_CHECKING:
             """Deliver now what the program has already written."""
 
         def hold_output(self, *, yes: bool) -> None: ...
-        def end(self, *, gently_s: float) -> None:
-            """End it: ask first if `gently_s` > 0, kill after that. `program_exited` follows."""
+        def end(self, *, gently_s: float, spares: Callable[[], bool] | None = None) -> None:
+            """End it: ask first if `gently_s` > 0, kill after that. `program_exited` follows.
+
+            What it has started ends too, unless `spares` says then that it is to live.
+            """
 
 
 # How long a program may take to end by itself once asked to.
@@ -103,14 +106,15 @@ class Session:
         self.name: str = hello["name"]
         self._path = self.name  # the agent says the full path when a client attaches
         self.pid: int = hello["pid"]
+        self.interpreter: int = hello.get("interpreter", 0)  # 0: the main one
         self.is_child = hello.get("startMethod") == "child"
         # A child that has not begun: it waits for `go` or for a client.
         self.is_held = self.is_child and hello.get("waiting") is True
-        self.interpreter: int = hello.get("interpreter", 0)  # 0: the main one
         self.is_ready = False  # a client is set up
         self.was_told = False  # the client has come because the hub has told of this process
         self.settings: dict[str, Any] = {}  # the client's, as it attached
         self.member: Member | None = None
+        self.spares: Callable[[], bool] | None = None  # whether what it has started has clients of its own
         self.launched = launched
         self.client: Client | None = None
         self.ended = False
@@ -139,6 +143,7 @@ class Session:
         self._ended_cleanly = False
         self._when_ended: list[Callable[[], None]] = []
         self._configuration: Configuration | None = None
+        self._is_wanted = True  # the client has not asked for the end
         self._replay = Replay()
         self._threads: list[int] = []  # that the client was told of
         # While the process is between two images.
@@ -150,6 +155,11 @@ class Session:
     def is_free(self) -> bool:
         """True while another client may attach."""
         return self.client is None and not self.ended and self._agent is not None
+
+    @property
+    def said_goodbye(self) -> bool:
+        """True when the agent has told the end, not only gone."""
+        return self._ended_cleanly
 
     def go(self) -> None:
         """Let a child that waits run on: nobody attaches now."""
@@ -168,6 +178,7 @@ class Session:
         """Bind the client and ask the agent to attach; its answer answers `asked` (an attach or a launch)."""
         self.client = client
         self.settings = configuration.arguments
+        self._is_wanted = True
         self._configuration = configuration
         mapping, problems = mapping_from(
             configuration.arguments,
@@ -184,6 +195,8 @@ class Session:
     def from_client(self, client: Client, message: dict[str, Any]) -> None:
         """Take a request of the attached client."""
         command = message["command"]
+        if command in ("disconnect", "terminate"):
+            self._is_wanted = False
         if command == "disconnect":
             self._disconnect(client, message)
         elif command == "terminate" and (self._program is not None or self._agent is None):
@@ -217,7 +230,8 @@ class Session:
             return
         self._let_go()
         if self.launched:
-            self._terminate(self._hurried_s)
+            # Nobody has asked for this: what others look at lives on.
+            self._terminate(self._hurried_s, spares=self.spares)
         elif self._agent is not None:
             self._detach()
 
@@ -392,7 +406,7 @@ class Session:
         """
         return 0.0 if self._ending or self._stands else HURRIED_S
 
-    def _terminate(self, gently_s: float) -> None:
+    def _terminate(self, gently_s: float, *, spares: Callable[[], bool] | None = None) -> None:
         program = self._program
         if program is None:
             return
@@ -400,11 +414,11 @@ class Session:
         if not self._configured:
             gently_s = 0.0  # there is nothing to tidy up, only a traceback of ours to be seen
         if self._agent is None or gently_s == 0 or self._detaching:
-            program.end(gently_s=gently_s)
+            program.end(gently_s=gently_s, spares=spares)
             return
         if self._stands:
             # It hears the signal where it stands, as the first thing when it is let go.
-            program.end(gently_s=gently_s)
+            program.end(gently_s=gently_s, spares=spares)
             self._ask("disconnect", {"terminateDebuggee": False}, answer=lambda _: None)
             return
         # A breakpoint in what it does to tidy up would hold it: detach first. If the agent is stuck, the
@@ -415,7 +429,7 @@ class Session:
             nonlocal started
             if not started:
                 started = True
-                program.end(gently_s=gently_s)
+                program.end(gently_s=gently_s, spares=spares)
 
         self._ask("disconnect", {"terminateDebuggee": False}, answer=lambda _: start())
         self._later(0.5, start)
@@ -540,6 +554,8 @@ class Session:
         """Tell whether the process may be about to be another program."""
         if self._program is not None:
             return True
+        if self.interpreter:
+            return False
         # Nobody waits for what was brought into a program: when it is let go it leaves without a word.
         has_use = self.client is not None or self.hello.get("startMethod") != "attach"
         return self._watch is not None and has_use
@@ -554,8 +570,6 @@ class Session:
         if vigil is None:
             return
         vigil.stop()
-        if self.interpreter:
-            return False
         kept, self._kept = self._kept or [], None
         client = self.client
         is_said = False  # to the person, who waits for what was typed
@@ -610,7 +624,8 @@ class Session:
         if client is not None:
             if self._exit_code is not None:
                 client.event("exited", {"exitCode": self._exit_code})
-            client.event("terminated")
+            again = self._is_wanted and not self.launched and self.settings.get("restart")
+            client.event("terminated", {"restart": True} if again else None)
         for call in self._when_ended:
             call()
         self._when_ended.clear()

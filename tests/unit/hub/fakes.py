@@ -54,6 +54,7 @@ class FakeProgram:
     def __init__(self) -> None:
         self.ended: list[float] = []
         self.held = False
+        self.spares: Callable[[], bool] | None = None
         self.waiting: list[tuple[str, str]] = []
         self.session: Session | None = None
 
@@ -66,8 +67,9 @@ class FakeProgram:
     def hold_output(self, *, yes: bool) -> None:
         self.held = yes
 
-    def end(self, *, gently_s: float) -> None:
+    def end(self, *, gently_s: float, spares: Callable[[], bool] | None = None) -> None:
         self.ended.append(gently_s)
+        self.spares = spares
 
 
 class FakeHouse:
