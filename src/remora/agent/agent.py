@@ -167,6 +167,8 @@ class Agent:
         """Leave the program alone: all events off, parked threads run on, output as it was."""
         if self.session is not session:
             return
+        if session.quiet is not None:
+            session.quiet.end()
         self.session = None
         session.ready = False
         self.loop.turns.attached(False)
@@ -278,6 +280,8 @@ class Agent:
         if session is None:
             return
         self.mirror.stop()
+        if session.quiet is not None:
+            session.quiet.end()
         session.ready = False
         if self._engine is not None:
             self._engine.detach()

@@ -38,7 +38,7 @@ class Quiet:
         self._session = session
         self._structured = session.client.get(CLIENT_FLAG) is True
         self._streams: dict[int, _Stream] = {}
-        self._timers: dict[int, Timer] = {}
+        self._timers: dict[int, tuple[Breakpoint, Timer]] = {}
 
     # --- the thread that hit the line
 
@@ -85,26 +85,36 @@ class Quiet:
 
     # --- the agent thread
 
+    def end(self) -> None:
+        """Tell what is left to tell: the session ends. On the agent thread, or at the end of the program."""
+        for breakpoint, timer in list(self._timers.values()):
+            timer.cancel()
+            self._collect(breakpoint)
+        self._timers.clear()
+
     def _begin_interval(self, breakpoint: Breakpoint) -> None:
         quota = breakpoint.quota
         if quota is None or breakpoint.id in self._timers or self._session.quiet is not self:
             return
         loop = self._session.agent.loop
-        self._timers[breakpoint.id] = loop.after(quota.interval_s, lambda: self._end_interval(breakpoint))
+        timer = loop.after(quota.interval_s, lambda: self._end_interval(breakpoint))
+        self._timers[breakpoint.id] = (breakpoint, timer)
 
     def _end_interval(self, breakpoint: Breakpoint) -> None:
         self._timers.pop(breakpoint.id, None)
         if self._session.quiet is not self:
             return
-        left_out, more = self._session.agent.engine.next_interval(breakpoint)
-        if left_out:
-            self._tell_left_out(breakpoint, left_out, more=more)
+        if self._collect(breakpoint):
             # Once more even if nothing follows: a visit that was under way just now may have switched its
             # line off right after it was switched on.
             self._begin_interval(breakpoint)
 
-    def _tell_left_out(self, breakpoint: Breakpoint, count: int, *, more: bool) -> None:
+    def _collect(self, breakpoint: Breakpoint) -> bool:
+        """Let it speak again; tell what it has left out, and say whether that was anything."""
         session = self._session
+        count, more = session.agent.engine.next_interval(breakpoint)
+        if not count:
+            return False
         line = session.client_line(breakpoint.line)
         source = source_of_path(breakpoint.path)
         if self._structured:
@@ -116,6 +126,7 @@ class Quiet:
             much = f"{count:,} and more" if more else f"{count:,}"
             text = f"remora: {much} hits were left out: too many in a short time\n"
             session.event("output", {"category": "console", "output": text, "source": source, "line": line})
+        return True
 
 
 class _Stream:

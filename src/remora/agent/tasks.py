@@ -193,10 +193,25 @@ def _link(task: Task, known: dict[int, Task]) -> None:
                     _await(other, task)
         else:
             task.waits_for = type(waiter).__name__
+    for child in _group_of(task):  # before 3.14
+        other = known.get(id(child))
+        if other is not None:
+            _await(other, task)
     for by in _copy(lambda: getattr(task.obj, "_asyncio_awaited_by", None) or ()):  # 3.14: groups too
         other = known.get(id(by))
         if other is not None:
             _await(task, other)
+
+
+def _group_of(task: Task) -> list[Any]:
+    """The tasks of the group that the task is waiting for at the end of its `async with`."""
+    for frame in task.frames:
+        if frame.f_globals.get("__name__") == "asyncio.taskgroups":
+            group = frame.f_locals.get("self")
+            break
+    else:
+        return []
+    return _copy(lambda: getattr(group, "_tasks", ()))
 
 
 def _await(awaited: Task, by: Task) -> None:

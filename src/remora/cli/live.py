@@ -185,6 +185,12 @@ class Live:
             if name == "end":
                 return
 
+    def rest(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield what has come since, once the session is over."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                yield self.events.get_nowait()
+
     def _on_event(self, name: str, body: dict[str, Any]) -> None:
         self.events.put((name, body))
 

@@ -86,6 +86,9 @@ def _log(session: Live, place: Place, breakpoint: dict[str, Any], options: Optio
                 if body["why"]:
                     raise live.Problem(f"the connection is lost: {body['why']}")
                 live.note("the program has ended")
+    for name, body in session.rest():
+        if name == "remoraLeftOut":
+            tell_left_out(output, session, body)
     if options.json:
         output.object("end", reason=reason, count=count)
     return 0

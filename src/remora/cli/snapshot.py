@@ -18,7 +18,7 @@ not stopped, and none of its code is run for it. TARGET is a process id, the [HO
 that listens, or the name of a script or module that runs once.
 
   --count N               so many snapshots (default 1)
-  --depth D               so many levels into containers and objects (default 2)
+  --depth D               how deep to go into containers and objects (default 2)
   --all-frames            the variables of the callers too
   --watch EXPRESSION      evaluate this there, too; may be given more than once
   --repr                  ask objects for their own repr(); this runs code of the program
