@@ -19,6 +19,7 @@ the first line. The exit code is the program's own.
   -m MODULE        run a module, as python -m does
   --no-stop        run at once, up to a breakpoint or an exception
   --all-code       step into and stop in library code as well
+  --no-children    debug the program alone, not the processes it starts
   --stdin FILE     the program reads this file
   --python PATH    run it with this interpreter
 
@@ -34,13 +35,14 @@ Debug, from this terminal, a program that was started with `remora --listen` or 
 
   -c COMMANDS    do these first, e.g. -c 'b shop.py:12; c; bt'; may be given more than once
   --all-code     step into and stop in library code as well
+  --no-children  debug the program alone, not the processes it starts
   --path-mapping LOCAL=REMOTE
                  the folder LOCAL here is REMOTE there; may be given more than once
 
 A token is read from the variable REMORA_TOKEN.
 """
 
-_FLAGS = ("--help", "--no-stop", "--all-code")
+_FLAGS = ("--help", "--no-stop", "--all-code", "--no-children")
 
 
 def run(arguments: list[str]) -> int:
@@ -64,6 +66,8 @@ def run(arguments: list[str]) -> int:
                 settings["stop_on_entry"] = False
             case "--all-code":
                 settings["just_my_code"] = False
+            case "--no-children":
+                settings["children"] = False
             case "--stdin":
                 settings["stdin"] = _file(value_of(option, rest), option)
                 if os.path.isdir(settings["stdin"]):
@@ -101,6 +105,8 @@ def attach(arguments: list[str]) -> int:
                 commands.append(value_of(option, rest))
             case "--all-code":
                 settings["justMyCode"] = False
+            case "--no-children":
+                settings["subProcess"] = False
             case "--path-mapping":
                 local, equals, remote = value_of(option, rest).partition("=")
                 if not equals or not local or not remote:

@@ -44,8 +44,6 @@ class App:
         self.list_from: int | None = None
         self._last: tuple[Command, str] | None = None
         self._failed = False
-        #: the process the person knows to be in
-        self._told_process = self.debugger.process
         self._signals = self.debugger.inbox.handling_signals()
 
     def __enter__(self) -> Self:
@@ -101,7 +99,6 @@ class App:
         debugger = self.debugger
         with debugger.inbox.interruptible():
             debugger.start()
-        self._told_process = debugger.root
         if debugger.target.is_local:
             debugger.configure()
             self.after_move(self.moves.wait())
@@ -199,8 +196,8 @@ class App:
         debugger, process = self.debugger, self.process
         if not stopped or process.stop is None:
             return
-        if process is not self._told_process:
-            self._told_process = process
+        if process is not debugger.processes.told:
+            debugger.processes.told = process
             text = debugger.news.describe(process)
             self.screen.say(f"{text[:1].upper()}{text[1:]}:")
         if process.is_shown:

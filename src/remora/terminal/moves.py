@@ -127,7 +127,8 @@ class Moves:
             while debugger.process.is_alive and debugger.process.state is not State.STOPPED:
                 happened: Event | Happened | None
                 if waiting := processes.waiting:
-                    happened = debugger.inbox.take(grace_s)
+                    # In order, whatever else may have happened by now: the next turn is that of the first.
+                    happened = debugger.inbox.take(grace_s) if grace_s else None
                     if happened is None:
                         processes.current = waiting[0]
                         break

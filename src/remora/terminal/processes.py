@@ -66,6 +66,8 @@ class Processes(Family):
         self.root = self._new(name, None, 0)
         #: the one commands are about
         self.current = self.root
+        #: the one the person knows to be in
+        self.told = self.root
 
     # Looking
 
@@ -184,4 +186,5 @@ class Processes(Family):
 def _name_in(configuration: Body) -> str:
     """Return what to call a child; the hub puts its process id behind, which has a column of its own here."""
     name = str(configuration.get("name") or "child")
-    return short_name(name.removesuffix(f" ({configuration.get('subProcessId')})"))
+    name = short_name(name.removesuffix(f" ({configuration.get('subProcessId')})"))
+    return f"python {name}" if name.startswith("-") else name

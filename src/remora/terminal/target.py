@@ -45,13 +45,15 @@ class LaunchTarget:
         python: str | None = None,
         stop_on_entry: bool = True,
         just_my_code: bool = True,
+        children: bool = True,
         stdin: str | None = None,
         adapter: Sequence[str] | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         """Take a file or a module; `stdin` is a file the program reads, default this terminal.
 
-        `adapter` is the command to start it through, `settings` are more of the launch arguments.
+        `children`: debug the processes it starts, too. `adapter` is the command to start it through,
+        `settings` are more of the launch arguments.
         """
         self.adapter = list(adapter or [sys.executable, "-m", "remora", "adapter"])
         self.stdin = stdin
@@ -64,9 +66,8 @@ class LaunchTarget:
             "console": "integratedTerminal",
             "stopOnEntry": stop_on_entry,
             "justMyCode": just_my_code,
-            # It writes to this terminal by itself, and children would wait for a client we are not.
-            "redirectOutput": False,
-            "subProcess": False,
+            "redirectOutput": False,  # it writes to this terminal by itself
+            "subProcess": children,
             # In a file or a pipe its output must stand in order with ours; it would buffer there.
             "pythonArgs": [] if sys.stdout is not None and sys.stdout.isatty() else ["-u"],
             **({"module": module} if module is not None else {"program": self.main_file}),
