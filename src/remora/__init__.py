@@ -64,6 +64,8 @@ def wait_for_client(timeout_s: float | None = None) -> bool:
     from remora.agent import join
 
     agent = join.current()
+    if agent is None and join.only_forks():
+        return True  # multiprocessing's fork server runs the program's main module, too
     if agent is None:
         raise RuntimeError("call remora.listen() or remora.connect() first: no client could come")
     return agent.wait(timeout_s)

@@ -1,4 +1,4 @@
-"""Every way a program can start another Python: the child is held, attached to, and stops at its breakpoint."""
+"""Every way a program can start another Python: the child is held, attached to, and stops where it shall."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest

@@ -53,6 +53,11 @@ def current() -> Agent | None:
     return _agent
 
 
+def only_forks() -> bool:
+    """Say whether this process is no member itself, but what it forks will be."""
+    return _agent is None and family.current is not None
+
+
 # --- the ways in
 
 
@@ -107,13 +112,17 @@ def listen(
 def _listens_already(asked: tuple[str, int]) -> tuple[str, int] | None:
     """Return where clients of this child can attach, if that will do; else leave the family.
 
-    A reloader runs the line that listens in each of its children, with the port its first process has: that is
+    A reloader runs the line that listens in each of its children, with the port of its first process: that is
     the family's. A child that wants a port of its own gets it, unless a client is there already.
     """
     agent, kin = _agent, family.current
-    if agent is None or agent.finished or agent.start_method != "child" or kin is None:
+    if kin is None:
         return None
     where = kin.get("listening")
+    if agent is None:
+        return where and (where[0], where[1])  # a fork server
+    if agent.finished or agent.start_method != "child":
+        return None
     if agent.session is None and (where is None or asked[1] not in (0, where[1])):
         stop()
         return None

@@ -33,13 +33,13 @@ def start() -> None:
     """Join as a process that has just been started, if it was born into a family. Called by sitecustomize."""
     kin = family.inherited()
     text = code_of(sys.orig_argv)
-    if kin is None or text.startswith(TRACKER):
+    if kin is None or TRACKER in text:
         return
     from remora.agent import join
 
     if "log" in kin:
         open_log(kin["log"])
-    if text.startswith(FORK_SERVER):
+    if FORK_SERVER in text:
         join.pass_on(kin)
     elif join.join_family(kin):
         # Before the program has set a handler of its own: it dies as it would have.
@@ -64,13 +64,11 @@ def _nothing(code: CodeType) -> None:
 
 
 def code_of(arguments: list[str]) -> str:
-    """Return what stands behind -c on a command line of Python, or ""."""
-    for at, argument in enumerate(arguments[1:-1], 1):
-        if argument == "-c":
-            return arguments[at + 1]
-        if not argument.startswith("-"):
-            break
-    return ""
+    """Return what stands behind the first -c on a command line, or ""."""
+    try:
+        return arguments[arguments.index("-c") + 1]
+    except (ValueError, IndexError):
+        return ""
 
 
 def hold(agent: Agent) -> bool:
