@@ -38,7 +38,8 @@ class Quiet:
         self._session = session
         self._structured = session.client.get(CLIENT_FLAG) is True
         self._streams: dict[int, _Stream] = {}
-        self._timers: dict[int, tuple[Breakpoint, Timer]] = {}
+        self._throttled: dict[int, Breakpoint] = {}  # those with something left out that is not told yet
+        self._timers: dict[int, Timer] = {}
 
     # --- the thread that hit the line
 
@@ -81,24 +82,25 @@ class Quiet:
 
     def throttled(self, breakpoint: Breakpoint) -> None:
         """See to it that the interval ends in which this one has been over its rate."""
+        self._throttled[breakpoint.id] = breakpoint
         self._session.agent.loop.soon(lambda: self._begin_interval(breakpoint))
 
     # --- the agent thread
 
     def end(self) -> None:
         """Tell what is left to tell: the session ends. On the agent thread, or at the end of the program."""
-        for breakpoint, timer in list(self._timers.values()):
+        for timer in list(self._timers.values()):
             timer.cancel()
-            self._collect(breakpoint)
         self._timers.clear()
+        for breakpoint in list(self._throttled.values()):
+            self._collect(breakpoint)
 
     def _begin_interval(self, breakpoint: Breakpoint) -> None:
         quota = breakpoint.quota
         if quota is None or breakpoint.id in self._timers or self._session.quiet is not self:
             return
         loop = self._session.agent.loop
-        timer = loop.after(quota.interval_s, lambda: self._end_interval(breakpoint))
-        self._timers[breakpoint.id] = (breakpoint, timer)
+        self._timers[breakpoint.id] = loop.after(quota.interval_s, lambda: self._end_interval(breakpoint))
 
     def _end_interval(self, breakpoint: Breakpoint) -> None:
         self._timers.pop(breakpoint.id, None)
@@ -112,6 +114,7 @@ class Quiet:
     def _collect(self, breakpoint: Breakpoint) -> bool:
         """Let it speak again; tell what it has left out, and say whether that was anything."""
         session = self._session
+        self._throttled.pop(breakpoint.id, None)
         count, more = session.agent.engine.next_interval(breakpoint)
         if not count:
             return False

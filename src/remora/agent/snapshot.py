@@ -11,9 +11,8 @@ from remora.agent.session import source_of_path
 from remora.engine.expressions import HIDDEN, Expression, describe
 from remora.values.budget import Budget, Clock
 from remora.values.names import Names
-from remora.values.redaction import RedactingTexts, expression_is_secret, is_secret
+from remora.values.redaction import DisplayTexts, expression_is_secret, is_secret
 from remora.values.static import BUILTIN, FUNCTION, MISSING, MODULE, is_class, type_name
-from remora.values.text import Texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,10 +84,9 @@ class Writer:
         self.clock = Clock(seconds)
         self.left = total_chars
         self.cut = False  # not everything is there
-        made = RedactingTexts if look.redact else Texts
         # One level is the value itself.
         budget = Budget(text_chars=value_chars, depth=look.depth + 1, seconds=seconds)
-        self.texts = made(budget, self.clock, run_user_code=look.call_repr)
+        self.texts = DisplayTexts(budget, self.clock, run_user_code=look.call_repr, redact=look.redact)
 
     def variables(self, frame: FrameType) -> list[dict[str, str]]:
         """Write the locals of a frame; of a module its globals that are data."""

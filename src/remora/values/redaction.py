@@ -8,12 +8,15 @@ not loaded it.
 from __future__ import annotations
 
 from remora.engine.expressions import HIDDEN, reads
+from remora.values.static import class_attribute, is_lazy_import
 from remora.values.text import Texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
+
+    from remora.values.budget import Budget, Clock
 
 # One of these words anywhere in a name.
 _WORDS = frozenset(
@@ -236,30 +239,36 @@ class _Hidden:
 _HIDDEN: Any = _Hidden()
 
 
-class RedactingTexts(Texts):
-    """Writes values without the secrets in them."""
+class DisplayTexts(Texts):
+    """Writes values that nobody can expand: objects with what is in them, without secrets if so wished."""
 
-    __slots__ = ()
+    __slots__ = ("redact",)
+
+    def __init__(
+        self, budget: Budget, clock: Clock | None = None, *, run_user_code: bool = False, redact: bool = True
+    ) -> None:
+        super().__init__(budget, clock, run_user_code=run_user_code)
+        self.redact = redact
 
     def _write(self, obj: object, depth: int, room: int) -> str:
         if obj is _HIDDEN:
             return HIDDEN
-        cls = type(obj)
-        if cls is str:
-            if looks_secret(str.__getitem__(obj, slice(0, 4096))):  # type: ignore[index]
+        cls: Any = type(obj)
+        if self.redact and (cls is str or cls is bytes or cls is tuple):
+            obj = _replaced(obj)
+            if obj is _HIDDEN:
                 return HIDDEN
-        elif cls is bytes:
-            if looks_secret(_text_of(obj[:4096])):  # type: ignore[index]
-                return HIDDEN
-        elif cls is tuple and len(obj) == 2 and _is_secret_key(obj[0]):  # type: ignore[arg-type, index]
-            obj = (obj[0], _HIDDEN)  # type: ignore[index]
+        elif class_attribute(cls, "__repr__") is object.__repr__ and not is_lazy_import(obj):
+            return self._summary(obj, cls, depth, room)
         return super()._write(obj, depth, room)
 
     def _call_repr(self, obj: Any, cls: type, depth: int, room: int) -> str:
-        return scrub(super()._call_repr(obj, cls, depth, room))
+        text = super()._call_repr(obj, cls, depth, room)
+        # A summary is free of secrets already; what the program has written is not.
+        return scrub(text) if self.redact and self.run_user_code else text
 
     def _mapping(self, obj: object, pairs: Iterable[tuple[Any, Any]], depth: int, room: int) -> str:
-        return super()._mapping(obj, _without_secrets(pairs), depth, room)
+        return super()._mapping(obj, self._without_secrets(pairs), depth, room)
 
     def _fields(
         self,
@@ -271,16 +280,22 @@ class RedactingTexts(Texts):
         *,
         brackets: str = "()",
     ) -> str:
-        return super()._fields(obj, title, _without_secrets(pairs), depth, room, brackets=brackets)
+        return super()._fields(obj, title, self._without_secrets(pairs), depth, room, brackets=brackets)
 
-    def named(self, name: str, value: object) -> str:
-        """Write the value of a variable."""
-        return HIDDEN if is_secret(name) else self.text(value)
+    def _without_secrets(self, pairs: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+        if not self.redact:
+            yield from pairs
+            return
+        for key, value in pairs:
+            yield key, (_HIDDEN if _is_secret_key(key) else value)
 
 
-def _without_secrets(pairs: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
-    for key, value in pairs:
-        yield key, (_HIDDEN if _is_secret_key(key) else value)
+def _replaced(obj: Any) -> Any:
+    """Return the object, or what is to be shown for it: of `("token", "x")` the second is hidden."""
+    if type(obj) is tuple:
+        return (obj[0], _HIDDEN) if len(obj) == 2 and _is_secret_key(obj[0]) else obj
+    start = obj[:4096]
+    return _HIDDEN if looks_secret(start if type(obj) is str else _text_of(start)) else obj
 
 
 def _is_secret_key(key: object) -> bool:
