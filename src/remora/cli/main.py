@@ -20,7 +20,7 @@ USAGE_EXIT = 2
 COMMANDS = {
     "adapter": "serve the Debug Adapter Protocol to an editor",
     "run": "debug a program in this terminal",
-    "attach": "debug, from this terminal, a program that listens",
+    "attach": "debug, from this terminal, a program that runs",
     "log": "messages from a line of a live program",
     "snapshot": "variables and stack at a line of a live program",
     "stack": "where the threads and tasks of a live program are",

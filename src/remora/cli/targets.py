@@ -63,10 +63,11 @@ def target_of(text: str) -> Target:
     _, colon, port = text.rpartition(":")
     if colon and port.isascii() and port.isdigit():
         return AddressTarget(*address_of(text.removeprefix(":") if text[0] == ":" else text, "TARGET"))
-    return ProcessTarget(_named(text))
+    return ProcessTarget(pid_named(text))
 
 
-def _named(name: str) -> int:
+def pid_named(name: str) -> int:
+    """Return the id of the one process of this user that runs this script or module. UsageError."""
     found = [(pid, line) for pid, names, line in _processes() if name in names]
     if not found:
         raise UsageError(f"no Python process of yours runs {name!r}; `remora ps` lists them")

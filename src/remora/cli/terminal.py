@@ -1,4 +1,4 @@
-"""`remora run FILE` and `remora attach HOST:PORT`: debug in this terminal."""
+"""`remora run FILE` and `remora attach TARGET`: debug in this terminal."""
 
 from __future__ import annotations
 
@@ -28,12 +28,16 @@ is no terminal, commands are read from it, and the program reads nothing unless 
 """
 
 ATTACH_HELP = """\
-usage: remora attach [options] [HOST:]PORT
+usage: remora attach [options] HOST:PORT | :PORT | PID | NAME
 
-Debug, from this terminal, a program that was started with `remora --listen` or calls
-`remora.listen()`. Leaving lets it run on.
+Debug, from this terminal, a program that listens (it was started with `remora --listen` or calls
+`remora.listen()`), or any Python process of this machine, by its id or by the name of its script or
+module; `remora ps` lists them. Leaving lets it run on.
+
+A bare number is a process id if there is such a process, else a port.
 
   -c COMMANDS    do these first, e.g. -c 'b shop.py:12; c; bt'; may be given more than once
+  --pid PID      the process with this id, for a number that is a port as well
   --all-code     step into and stop in library code as well
   --no-children  debug the program alone, not the processes it starts
   --path-mapping LOCAL=REMOTE
@@ -93,7 +97,8 @@ def attach(arguments: list[str]) -> int:
     commands: list[str] = []
     settings: dict[str, Any] = {}
     mappings: list[dict[str, str]] = []
-    address = ""
+    target = ""
+    pid: int | None = None
     rest = list(arguments)
     while rest:
         option = take_option(rest, _FLAGS)
@@ -112,13 +117,16 @@ def attach(arguments: list[str]) -> int:
                 if not equals or not local or not remote:
                     raise UsageError("--path-mapping: write LOCAL=REMOTE, two folders")
                 mappings.append({"localRoot": os.path.abspath(local), "remoteRoot": remote})
-            case _ if option.startswith("-") or address:
+            case "--pid":
+                pid = _pid(value_of(option, rest), option)
+            case _ if option.startswith("-") or target:
                 raise UsageError(f"attach: there is no option {option}; see remora attach --help")
             case _:
-                address = option
-    if not address:
-        raise UsageError("attach: where to? Give [HOST:]PORT")
-    host, port = address_of(address, "attach")
+                target = option
+    if not target and pid is None:
+        raise UsageError("attach: where to? Give HOST:PORT, the id of a process, or the name of its script")
+    if target and pid is not None:
+        raise UsageError(f"attach: {target!r} or --pid? One of them")
     if mappings:
         settings["pathMappings"] = mappings
     token = os.environ.pop("REMORA_TOKEN", None)
@@ -126,7 +134,66 @@ def attach(arguments: list[str]) -> int:
         settings["token"] = token
     from remora import terminal
 
-    return terminal.main(terminal.AttachTarget(host, port, settings=settings), commands)
+    where = pid if pid is not None else _where(target)
+    if isinstance(where, int):
+        return terminal.main(terminal.ProcessTarget(where, settings=settings), commands)
+    return terminal.main(terminal.AttachTarget(*where, settings=settings), commands)
+
+
+def _where(target: str) -> int | tuple[str, int]:
+    """Return the process id or the address that is meant. UsageError."""
+    if target.isascii() and target.isdigit():
+        number = int(target)
+        listens = number < 65536 and _somebody_listens(number)
+        if not listens and (number > 65535 or _exists(number)):
+            return number
+        if listens and _is_python(number):
+            raise UsageError(
+                f"attach: {number} is the id of a Python process, and a port somebody listens on: "
+                f"write --pid {number} or :{number}"
+            )
+        return "127.0.0.1", number
+    if ":" in target:
+        return address_of(target.removeprefix(":") if target.rfind(":") == 0 else target, "attach")
+    from remora.cli.targets import pid_named
+
+    return pid_named(target)
+
+
+def _somebody_listens(port: int) -> bool:
+    """Tell without connecting: the one who listens may take us for its client."""
+    import errno
+    import socket
+
+    with socket.socket() as probe:
+        # With this, connections of before are in nobody's way, only who listens is.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
+
+
+def _exists(pid: int) -> bool:
+    return os.path.exists(f"/proc/{pid}")
+
+
+def _is_python(pid: int) -> bool:
+    from remora.dap.errors import DapError
+    from remora.inject.processes import Target
+
+    try:
+        Target(pid)
+    except DapError:
+        return False
+    return True
+
+
+def _pid(text: str, option: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"{option}: {text!r} is no process id")
+    return int(text)
 
 
 def _python(name: str, option: str) -> str:

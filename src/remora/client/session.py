@@ -107,7 +107,7 @@ class DebugSession:
         self.capabilities = self.ask("initialize", {**CLIENT_FEATURES, **follows, **self.features})
         return self.capabilities
 
-    def begin(self, command: str, arguments: Mapping[str, Any]) -> None:
+    def begin(self, command: str, arguments: Mapping[str, Any], *, timeout_s: float | None = None) -> None:
         """Send `launch` or `attach` and wait until breakpoints may be set; `initialize` first if need be.
 
         RequestFailed if the request is refused. `configuration_done` must follow.
@@ -115,7 +115,7 @@ class DebugSession:
         if not self.capabilities:
             self.initialize()
         self._start = self.client.send(command, arguments)
-        self.client.wait_for("initialized", unless=self._start, timeout_s=self.timeout_s)
+        self.client.wait_for("initialized", unless=self._start, timeout_s=timeout_s or self.timeout_s)
 
     def configuration_done(self) -> Body:
         """Say that all breakpoints are set, and return the body of the answer to `launch` or `attach`."""

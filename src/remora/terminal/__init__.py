@@ -9,12 +9,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from remora.terminal.target import AttachTarget, LaunchTarget, Target
+from remora.terminal.target import AttachTarget, LaunchTarget, ProcessTarget, Target
 
 # As a program that SIGPIPE has ended.
 _NOBODY_READS = 141
 
-__all__ = ["AttachTarget", "LaunchTarget", "Target", "main"]
+__all__ = ["AttachTarget", "LaunchTarget", "ProcessTarget", "Target", "main"]
 
 
 def main(target: Target, commands: Sequence[str] = ()) -> int:

@@ -18,7 +18,7 @@ from remora.terminal.breakpoints import Breakpoint, Breakpoints
 from remora.terminal.filters import Filters
 from remora.terminal.inbox import Event, Happened, Inbox
 from remora.terminal.news import News
-from remora.terminal.process import CommandError, Process, State
+from remora.terminal.process import CommandError, Process, State, short_name
 from remora.terminal.processes import FAILED, JOINED, Follow, Processes
 from remora.terminal.program import Program
 from remora.terminal.screen import Screen
@@ -102,7 +102,9 @@ class Debugger:
         }
         root.session = DebugSession(client, features=features, family=self.processes)
         try:
-            root.session.begin(self.target.command, self.target.arguments)
+            root.session.begin(
+                self.target.command, self.target.arguments, timeout_s=self.target.begin_timeout_s
+            )
         except ClientError as error:
             self._drop()
             if isinstance(error, RequestFailed) and error.id == _TOKEN_NEEDED:
@@ -146,10 +148,12 @@ class Debugger:
         farewells: list[Pending] = []
         # Children first: a program that waits for one that is stopped would not end.
         for process in reversed(self.processes.living):
-            if process is self.root and self.program is not None:
-                # Ourselves: an adapter interrupts as Ctrl-C does, and the traceback would land in our
-                # terminal.
-                self.program.end_gently(2.0)
+            # Ourselves: an adapter interrupts as Ctrl-C does, and tracebacks would land in our terminal.
+            if self.program is not None:
+                if process is self.root:
+                    self.program.end_gently(2.0)
+                elif process.pid:
+                    self.program.end_child(process.pid)
             if process.client is not None:
                 with contextlib.suppress(ClientError):
                     farewells.append(process.client.send("disconnect", arguments))
@@ -171,10 +175,15 @@ class Debugger:
     def kill(self, process: Process) -> None:
         """End a process, gently first. CommandError."""
         client = process.session.client
-        if process is self.root and self.program is not None:
-            self.program.end_gently(0.0)
-        elif process.capabilities.get("supportsTerminateRequest"):
-            answers_of([client.send("terminate", {})])
+        if self.program is not None:
+            if process is self.root:
+                self.program.end_gently(0.0)
+            elif process.pid:
+                self.program.end_child(process.pid)
+        if process.capabilities.get("supportsTerminateRequest"):
+            # A handler of its own would not run while it is stopped; this lets it go first.
+            with contextlib.suppress(ClientError):
+                client.send("terminate", {})
         deadline = time.monotonic() + PATIENCE_S
         while process.is_alive and (left_s := deadline - time.monotonic()) > 0:
             happened = self.inbox.take(left_s)
@@ -229,8 +238,9 @@ class Debugger:
             case "process":
                 process.pid = body.get("systemProcessId") or process.pid
                 if process.is_root and not self.target.is_local:
-                    # So that `break 12` means a line of it. The file of another machine is not known here.
                     file = str(body.get("name") or "")
+                    process.name = short_name(file) or process.name
+                    # So that `break 12` means a line of it. The file of another machine is not known here.
                     known = os.path.isabs(file) and os.path.isfile(file)
                     self.target.main_file = file if known else None
             case "exited":

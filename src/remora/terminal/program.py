@@ -79,6 +79,13 @@ class Program:
             self.process.terminate()
             self.wait(timeout_s)
 
+    def end_child(self, pid: int) -> None:
+        """Ask one of the processes it has started to end, if that is still in its session."""
+        if hasattr(os, "getsid"):
+            with contextlib.suppress(OSError):
+                if os.getsid(pid) == self.process.pid:
+                    os.kill(pid, signal.SIGTERM)
+
     def let_go(self) -> None:
         """Leave it alone: it runs on, but reads nothing more from here."""
         if self.typed is not None:

@@ -1,4 +1,4 @@
-"""What is to be debugged, and how to reach it: a program we launch, or one that listens somewhere.
+"""What is to be debugged, and how to reach it: a program we launch, one that listens, or any process here.
 
 A target can be opened again, for `restart`.
 """
@@ -11,6 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from remora.client import Client
+from remora.client.client import DEFAULT_TIMEOUT_S
+
+# Not from the folder we are in (-P): a file there could be taken for a module of ours.
+_ADAPTER = [sys.executable, "-P", "-m", "remora", "adapter"]
+# A process that is blocked is waited for as long as it takes; the adapter tells what it is blocked in.
+_NO_LIMIT_S = 86_400.0
 
 
 class Target(Protocol):
@@ -22,6 +28,8 @@ class Target(Protocol):
     main_file: str | None
     #: whether the program runs on this machine, as a child of this terminal
     is_local: bool
+    #: how long the answer to `command` may take; Ctrl-C ends that wait, too
+    begin_timeout_s: float
 
     def open(self, **callbacks: Any) -> Client:
         """Connect. OSError with a text for a person."""
@@ -35,6 +43,7 @@ class LaunchTarget:
 
     command = "launch"
     is_local = True
+    begin_timeout_s = DEFAULT_TIMEOUT_S
 
     def __init__(
         self,
@@ -55,7 +64,7 @@ class LaunchTarget:
         `children`: debug the processes it starts, too. `adapter` is the command to start it through,
         `settings` are more of the launch arguments.
         """
-        self.adapter = list(adapter or [sys.executable, "-m", "remora", "adapter"])
+        self.adapter = list(adapter or _ADAPTER)
         self.stdin = stdin
         self.main_file = os.path.abspath(program) if program is not None else None
         self._name = program if program is not None else f"-m {module}"
@@ -87,6 +96,7 @@ class AttachTarget:
     command = "attach"
     main_file: str | None = None
     is_local = False
+    begin_timeout_s = DEFAULT_TIMEOUT_S
 
     def __init__(
         self,
@@ -113,3 +123,30 @@ class AttachTarget:
     def describe(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+
+class ProcessTarget:
+    """A process of this machine, which need not know of us: an adapter of ours attaches by its id."""
+
+    command = "attach"
+    main_file: str | None = None
+    is_local = False
+    begin_timeout_s = _NO_LIMIT_S
+
+    def __init__(
+        self,
+        pid: int,
+        *,
+        adapter: Sequence[str] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Take the id; `settings` are more of the attach arguments, `adapter` the command to go through."""
+        self.pid = pid
+        self.adapter = list(adapter or _ADAPTER)
+        self.arguments: dict[str, Any] = {"processId": pid, **(settings or {})}
+
+    def open(self, **callbacks: Any) -> Client:
+        return Client.spawn(self.adapter, **callbacks)
+
+    def describe(self) -> str:
+        return f"process {self.pid}"

@@ -55,6 +55,7 @@ class ToyTarget:
         self.arguments: dict = {"stopOnEntry": self.is_local, "args": []}
         self.adapter_settings = adapter
         self.path = path
+        self.begin_timeout_s = 30.0
         self.adapters: list[FakeAdapter] = []
         self.prepare = lambda adapter: None
 

@@ -83,10 +83,19 @@ def list_processes(app: Conversation) -> None:
         mark = app.screen.style(">", "green", "bold") if each is app.process else " "
         pid = str(each.pid) if each.pid else "-"
         name = app.screen.style(each.name.ljust(names), "bold")
-        state = "ended" if each.state is State.ENDED else each.state.value
+        state = _state(each)
         where = _where(app, each, each.thread_id)
         app.screen.say(f"{mark} {each.number:<3} {pid:>7}  {name}  {state:<8} {where}".rstrip())
         each.is_told = True
+
+
+def _state(process: Process) -> str:
+    match process.state:
+        case State.ENDED:
+            return "ended"
+        case State.CONFIGURING if not process.is_root:
+            return "starting"
+    return str(process.state.value)
 
 
 @command("detach", "detach [N]", "debug a process no more; it runs on")
