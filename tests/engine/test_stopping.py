@@ -89,6 +89,62 @@ def test_pause_of_a_busy_one_line_loop(debug: Any) -> None:
     program.finish()
 
 
+def test_no_pause_is_lost_whatever_it_meets(debug: Any) -> None:
+    """One that comes right behind a resume, a step, another pause, or while a slow condition is asked."""
+    program = debug.program(
+        """
+        import threading
+        done = False
+        counts = [0, 0, 0]
+        def slow():
+            return sum(range(20_000)) < 0
+        def numbers():
+            while not done:
+                yield 1
+        def lines():
+            while not done:
+                counts[0] += 1
+                counts[0] += 0  # @here
+        def one_line():
+            while not done: counts[1] += 1
+        def generator():
+            for number in numbers():
+                counts[2] += number
+        loops = (lines, one_line, generator)
+        threads = [threading.Thread(target=f, name=f.__name__, daemon=True) for f in loops]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+        """
+    )
+    program.start()
+    until(lambda: len(debug.engine.threads()) == 4 and all(program["counts"]), "all run")
+    ids = [thread.id for thread in debug.engine.threads()]
+    names = ("lines", "one_line", "generator")  # the fourth waits for them, in C
+
+    def everybody_stands() -> None:
+        debug.stopped()
+        until(lambda: all(states(debug)[name] is ThreadState.STOPPED for name in names), "all stopped")
+        before = list(program["counts"])
+        time.sleep(0.002)  # whoever could run would have its turn now
+        assert program["counts"] == before
+        while not debug.recorder.stops.empty():  # that of the step, if it came first
+            debug.recorder.stops.get()
+
+    for number in range(16):
+        program.breakpoints(*[("here", {"condition": "slow()"})] * (number // 4 % 2))
+        debug.engine.pause(ids[number % 4])
+        if number % 3 == 0:
+            debug.engine.pause(ids[-1])
+        everybody_stands()
+        if number % 2:
+            debug.engine.step(ids[1 + number % 3], (StepKind.OVER, StepKind.IN)[number // 2 % 2])
+            debug.engine.pause(ids[1])
+            everybody_stands()
+        debug.engine.resume()
+    program.namespace["done"] = True
+    program.finish()
+
+
 def test_pause_of_a_thread_blocked_in_c(debug: Any) -> None:
     reader, writer = socket.socketpair()
     program = debug.program("""
