@@ -78,11 +78,16 @@ class Image:
 
     def offset_of(self, name: str) -> int | None:
         """Return where `name` is defined, counted from the first byte that is mapped; None if it is not."""
+        extent = self.extent_of(name)
+        return None if extent is None else extent[0]
+
+    def extent_of(self, name: str) -> tuple[int, int] | None:
+        """Return offset and size of what is called `name`; None if that is not defined here."""
         try:
-            address = self._address_of(name.encode())
+            found = self._symbol(name.encode())
         except (struct.error, IndexError):
             return None
-        return None if address is None else address - self.base
+        return None if found is None else (found[0] - self.base, found[1])
 
     def read(self, offset: int, size: int) -> bytes:
         """Return initialized data of the file at an offset as `offset_of` gives it."""
@@ -99,16 +104,16 @@ class Image:
         address = self._dynamic.get(tag)
         return None if address is None else self._in_file(address)
 
-    def _address_of(self, name: bytes) -> int | None:
+    def _symbol(self, name: bytes) -> tuple[int, int] | None:
         symbols, strings = self._table(_DT_SYMTAB), self._table(_DT_STRTAB)
         if symbols is None or strings is None:
             return None
         data = self._data
         wanted = name + b"\0"
         for number in self._candidates(name):
-            text, _, _, section, value, _ = _SYMBOL.unpack_from(data, symbols + number * _SYMBOL.size)
+            text, _, _, section, value, size = _SYMBOL.unpack_from(data, symbols + number * _SYMBOL.size)
             if section != 0 and data[strings + text : strings + text + len(wanted)] == wanted:
-                return int(value)
+                return value, size
         return None
 
     def _candidates(self, name: bytes) -> list[int]:

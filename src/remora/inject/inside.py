@@ -1,50 +1,39 @@
-"""What the target runs: never imported, its text is the script (see `place`), with `arrive({…})` behind it.
+"""What a new thread in the target runs: never imported, it is read and run by go.py.
 
-It runs wherever the target happens to be between two of its instructions, with a namespace of its own. So the
-main thread does next to nothing, which cannot be seen or felt, and a new thread does the rest. Nothing of the
-program's is used that the program could have replaced, where that can be helped. No exception leaves it.
-
-It begins by renaming `armed` to `begun`: who waits outside gives up by taking `armed` away, and one of the two
-comes first. A script that runs too late does nothing.
+It loads the package and hands over to `remora.agent.arrival`. Nothing of the program's is used that the program
+could have replaced, where that can be helped; what goes wrong is said in the folder (see `place`).
 """
 
 import _thread
 import posix
 import sys
 
-
-def arrive(start):
-    """Begin what `start` says; return at once."""
-    try:
-        posix.rename(start["folder"] + "/armed", start["folder"] + "/begun")
-    except OSError:
-        return
-    try:
-        is_main = _thread.get_native_id() == posix.getpid()
-        if is_main and "threading" not in sys.modules:
-            # Its first import makes "the main thread".
-            with _Guard(start["package"]):
-                import threading  # noqa: F401
-        _thread.start_new_thread(_begin, (start,))
-    except KeyboardInterrupt:
-        _thread.interrupt_main()  # it was meant for the program
-    except BaseException as error:
-        _say(start, {"failed": _describe(error)})
+HURRY_S = 0.00005
 
 
-def _begin(start):
+def begin(start):
     try:
-        with _Guard(start["package"]):
+        with _Hurry(), _Guard(start["package"]):
             if "threading" not in sys.modules:
                 _import_threading()
+            if start.get("unblock"):
+                _listen_to_signals()
             _load_package(start["package"])
             from remora.agent import arrival
 
-            result = arrival.arrive(start)
+            arrival.load()
+        result = arrival.arrive(start)
         if result is not None:
             _say(start, result)
     except BaseException as error:
         _say(start, {"failed": _describe(error)})
+
+
+def _listen_to_signals():
+    """Undo what the thread that started us was given: what it starts (a hub) would not hear a SIGTERM."""
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 
 
 def _import_threading():
@@ -74,6 +63,25 @@ def _main_ident():
     others = [ident for ident in frames if ident != own]
     # Without `threading` there can be more than one only if the program uses `_thread` itself.
     return others[-1] if others else own
+
+
+class _Hurry:
+    """While it holds, this thread gets its turn soon beside one that computes.
+
+    Loading makes hundreds of system calls, after each of which the interpreter lock has to be waited for: 5 ms
+    each time, unless the switch interval is shorter.
+    """
+
+    def __enter__(self):
+        self.programs_s = sys.getswitchinterval()
+        self.ours_s = 0.0
+        if self.programs_s > HURRY_S:
+            sys.setswitchinterval(HURRY_S)
+            self.ours_s = sys.getswitchinterval()
+
+    def __exit__(self, kind, error, trace):
+        if self.ours_s and sys.getswitchinterval() == self.ours_s:
+            sys.setswitchinterval(self.programs_s)
 
 
 class _Guard:

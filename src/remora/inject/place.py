@@ -5,7 +5,7 @@ it: a target in a container or a chroot has a root folder of its own, which we r
 The names in it:
 
 * `go.py`: the script;
-* `armed`, which the script renames to `begun` as the first thing it does: see `inside`;
+* `armed`, which the script renames to `begun` as the first thing it does: see go.py;
 * `said`: how it went, where nobody listens on a socket (JSON);
 * `hub`: the socket, made by the caller;
 * `remora`: the package, where the target cannot read ours.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from remora.inject.processes import Target
 
 # What the target needs of the package: the layers of the debuggee.
-CARRIED = ("agent", "dap", "engine", "values")
+CARRIED = ("agent", "dap", "engine", "inject", "values")
 # A Unix socket's name may have 107 bytes.
 MAX_BASE_CHARS = 60
 
@@ -64,7 +64,7 @@ class Place:
 
     def arm(self, start: dict[str, Any]) -> str:
         """Write the script; return its path as the target sees it."""
-        with open(os.path.join(os.path.dirname(__file__), "inside.py"), encoding="utf-8") as file:
+        with open(os.path.join(os.path.dirname(__file__), "go.py"), encoding="utf-8") as file:
             text = file.read()
         start = {**start, "folder": self.inside, "package": self._package()}
         self._write("armed", "")

@@ -1,0 +1,37 @@
+"""What the target's main thread runs; never imported, its text is the script, with `arrive({…})` behind it.
+
+It runs between two instructions of the program, with a namespace of its own, and does next to nothing, so that it
+is not felt: a new thread does the rest (inside.py). No exception leaves it.
+
+It begins by renaming `armed` to `begun`: who waits outside gives up by taking `armed` away, and one of the two
+comes first. A script that runs too late does nothing.
+"""
+
+
+def arrive(start):
+    import _thread  # noqa: PLC0415
+    import posix  # noqa: PLC0415
+    import sys  # noqa: PLC0415
+
+    try:
+        posix.rename(start["folder"] + "/armed", start["folder"] + "/begun")
+    except OSError:
+        return
+
+    def begin():
+        import _io  # noqa: PLC0415
+
+        try:
+            with _io.open_code(start["package"] + "/remora/inject/inside.py") as file:
+                code = compile(file.read(), "<remora>", "exec")
+        except OSError as error:
+            with _io.open(start["folder"] + "/said", "w", encoding="utf-8") as file:
+                file.write('{"failed": "it cannot read %s"}' % ascii(error.filename)[1:-1])
+            return
+        names = {"__name__": "remora inside"}
+        exec(code, names)
+        names["begin"](start)
+
+    if sys.version_info < (3, 13) and _thread.get_native_id() == posix.getpid():
+        import threading  # noqa: F401, PLC0415  its first import makes "the main thread"
+    _thread.start_new_thread(begin, ())
