@@ -94,6 +94,18 @@ def without_us(path: str) -> str:
     return os.pathsep.join(entry for entry in path.split(os.pathsep) if entry != INHERIT)
 
 
+def identities(*descriptors: int) -> list[list[int]]:
+    """Return what tells apart the files behind descriptors, for `Family.captured`."""
+    found = []
+    for fd in descriptors:
+        try:
+            status = os.fstat(fd)
+        except OSError:
+            continue
+        found.append([status.st_dev, status.st_ino])
+    return found
+
+
 def is_captured(fd: int, family: Family) -> bool:
     """Say whether the hub itself reads what is written to this descriptor."""
     try:

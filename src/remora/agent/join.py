@@ -170,7 +170,10 @@ def join(start: SessionStart) -> Agent:
     agent = _dial(start["address"], start["secret"], "launch", start)
     agent.captures_output = bool(start.get("capturesOutput"))
     if "family" in start:
-        _enter(start["family"])
+        kin = start["family"]
+        if agent.captures_output:
+            kin["captured"] = family.identities(1, 2)
+        _enter(kin)
     return agent
 
 
