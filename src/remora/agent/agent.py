@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from remora.agent.direct import Door
+    from remora.agent.reloading import Reloader
     from remora.agent.session import Handler, Pending, Request, Session
     from remora.engine import Breakpoint, Engine, Stop, ThreadInfo
     from remora.values import Inspector
@@ -70,6 +71,7 @@ class Agent:
         self.mirror = Mirror(self._mirrored)
         self._engine: Engine | None = None
         self._inspector: Inspector | None = None
+        self._reloader: Reloader | None = None
         self._untraced: set[int] = set()
         self._waiters: list[_thread.LockType] = []
         self._loading = _thread.RLock()  # guards the making of engine and inspector
@@ -150,6 +152,11 @@ class Agent:
         self.loop.turns.attached(True)
         if options.redirect_output:
             self.mirror.start(besides=self.hub_reads)
+        if options.auto_reload is not None:
+            from remora.agent.reloading import Reloader  # late: hardly anybody asks for it
+
+            self._reloader = Reloader(self, session, options.auto_reload)
+            self._reloader.start()
         if warning:
             session.say(f"remora: {warning}\n")
         log(f"attached: {session.who}")
@@ -173,6 +180,9 @@ class Agent:
         session.ready = False
         self.loop.turns.attached(False)
         self.mirror.stop()
+        if self._reloader is not None:
+            self._reloader.stop()
+            self._reloader = None
         if self._engine is not None:
             self._engine.detach()
         if self._inspector is not None:

@@ -57,10 +57,22 @@ class Settings:
 class AttachOptions:
     """What an attach request asks for, checked."""
 
-    __slots__ = ("just_my_code", "redirect_output", "rules", "show_return_value", "stop_on_entry")
+    __slots__ = (
+        "auto_reload",
+        "just_my_code",
+        "max_exception_frames",
+        "redirect_output",
+        "rules",
+        "show_return_value",
+        "steps_resume_all",
+        "stop_on_entry",
+    )
 
     def __init__(self) -> None:
+        self.auto_reload: dict[str, Any] | None = None
         self.just_my_code = True
+        self.max_exception_frames = 200
+        self.steps_resume_all = True
         self.redirect_output = True
         self.rules: list[Any] = []
         self.show_return_value = True

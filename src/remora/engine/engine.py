@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import _thread
 import os
-import sys
 import threading
 import time
 from _weakref import ref
@@ -19,6 +18,7 @@ from .breakpoints import Breakpoint, FileBreakpoints, Wish
 from .exceptions import ExceptionFilter, Exceptions
 from .files import STDLIB
 from .follower import FollowerEvents
+from .frames import current_frames
 from .jobs import Interrupted, Job, watcher
 from .monitoring import PY_RETURN, PY_START, PY_UNWIND, RAISE, Tool
 from .placing import Placer
@@ -224,6 +224,27 @@ class Engine:
             self._armoury.arm_file(file)
         return list(new.items)
 
+    def code_replaced(self, path: str, module: CodeType) -> None:
+        """Let the breakpoints of a file follow: its functions have got new code, out of this module body.
+
+        On the agent's thread. The listener is told of those that have moved.
+        """
+        if not self.attached:
+            return
+        file = self._armoury.file_at(path)
+        file.codes.add(module)  # the latest: what tells the lines from now on
+        breakpoints = file.breakpoints
+        if breakpoints is None:
+            return
+        items = [item for item in breakpoints.items if item.is_usable]
+        before = {item: (item.state, item.line) for item in items}
+        self._placer.place(file, items)
+        breakpoints.index()
+        self._armoury.arm_file(file)
+        for item in items:
+            if (item.state, item.line) != before[item]:
+                self._listener.breakpoint_changed(item)
+
     def next_interval(self, breakpoint: Breakpoint) -> tuple[int, bool]:
         """Let a breakpoint that was throttled speak again.
 
@@ -330,7 +351,7 @@ class Engine:
         else:
             if not self._world.is_blocked(ident):
                 raise NotStopped(f"thread {thread_id} is running")
-            frame = sys._current_frames().get(ident)
+            frame = current_frames().get(ident)
         while frame is not None and self._is_own(frame.f_code):
             frame = frame.f_back
         if frame is None:
@@ -405,7 +426,7 @@ class Engine:
             if parked is not None and parked.post_mortem is not None:
                 places = list(parked.post_mortem)
             else:
-                places = places_from(parked.frame if parked is not None else sys._current_frames().get(ident))
+                places = places_from(parked.frame if parked is not None else current_frames().get(ident))
             trim(places, self._is_launcher, self._is_own)
             if parked is not None:
                 parked.frames = places

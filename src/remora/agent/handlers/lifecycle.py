@@ -114,10 +114,40 @@ def read_options(session: Session, arguments: dict[str, Any]) -> AttachOptions:
     options.redirect_output = _flag(arguments, "redirectOutput", True) and not agent.captures_output
     options.show_return_value = _flag(arguments, "showReturnValue", True)
     options.stop_on_entry = _flag(arguments, "stopOnEntry", False)
+    options.steps_resume_all = _flag(arguments, "steppingResumesAllThreads", True)
     rules = arguments.get("rules")
     if rules is not None:
         options.rules = _rules(rules)
+    frames = arguments.get("maxExceptionStackFrames")
+    if frames is not None:
+        if type(frames) is not int or frames < 0:
+            problem = f"must be a whole number, 0 or more, not {frames!r:.60}"
+            raise BAD_SETTING(command="attach", setting="'maxExceptionStackFrames'", problem=problem)
+        options.max_exception_frames = frames
+    reload = arguments.get("autoReload")
+    if reload is not None:
+        options.auto_reload = _auto_reload(reload)
     return options
+
+
+def _auto_reload(wish: object) -> dict[str, Any] | None:
+    """Check what the hub may not have checked: a client can attach to the agent itself."""
+    if not isinstance(wish, dict) or not isinstance(wish.get("enable", False), bool):
+        problem = "must be an object with 'enable' (true or false)"
+        raise BAD_SETTING(command="attach", setting="'autoReload'", problem=problem)
+    for name in ("include", "exclude"):
+        globs = wish.get(name)
+        if globs is not None and not (
+            isinstance(globs, list) and all(isinstance(one, str) and one for one in globs)
+        ):
+            raise BAD_SETTING(
+                command="attach", setting=f"'autoReload.{name}'", problem="must be a list of texts"
+            )
+    interval = wish.get("pollingInterval")
+    if interval is not None and (type(interval) not in (int, float) or not 0 < interval < 1e6):
+        problem = "must be a number of seconds above 0"
+        raise BAD_SETTING(command="attach", setting="'autoReload.pollingInterval'", problem=problem)
+    return wish if wish.get("enable") else None
 
 
 def _flag(arguments: dict[str, Any], name: str, default: bool) -> bool:
