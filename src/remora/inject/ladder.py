@@ -1,15 +1,24 @@
-"""The ways into a running process, the gentlest first.
+"""The ways into a running process, the gentlest first. The first that works ends the climb.
 
-1. CPython 3.14 and later: `sys.remote_exec` (remote_exec.py);
+1. CPython 3.14 and later: `sys.remote_exec` (remote_exec.py). Nothing is stopped, not for a moment.
+2. The same, and the system call that an idle event loop sits in is interrupted, which wakes it (`ptrace.nudge`).
+3. One thread is stopped for 0.2 ms and made to start ours, or to queue it (ptrace.py; x86-64).
+4. gdb or lldb do the same (debugger.py): slower, for other machines.
+5. We wait, saying what for, and look again now and then whether a thread rests.
+
+All of them run the same script, which works once: whichever comes first renames `armed`, the rest do nothing. So a
+step can be taken while an earlier one may still work, and giving up means taking `armed` away.
 """
 
 from __future__ import annotations
 
 import time
 
-from remora.inject import remote_exec
+from remora.dap.errors import DapError
+from remora.inject import blocked, debugger, native, ptrace, remote_exec
 from remora.inject.failures import cannot
-from remora.inject.processes import Target, gone
+from remora.inject.permissions import why_not_traced
+from remora.inject.processes import Target, gone, state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,15 +31,27 @@ if TYPE_CHECKING:
 FIRST_LOOK_S = 0.0005
 LONGEST_LOOK_S = 0.02
 # A program that runs has run the script by then, on a busy machine too.
-MOMENT_S = 0.15
+MOMENT_S = 0.2
+# An event loop that was woken, a thread that was started: they need the interpreter once.
+WOKEN_S = 0.1
+# How often we look again whether a thread rests, and say that we still wait.
+AGAIN_S = 1.0
+REMIND_S = 10.0
+# A script that was given up at the last moment may just be being opened; without its file Python would complain.
+LATE_S = 0.05
 
 
 class Watch:
     """What the caller hears while we try, and whether it still wants us to. Any thread."""
 
-    def __init__(self, tell: Callable[[str], None] | None = None) -> None:
+    def __init__(self, tell: Callable[[str], None] | None = None, *, ways: frozenset[str] | None = None) -> None:
+        """`ways`: names of the steps that may be taken (remote_exec, nudge, ptrace, gdb, lldb); None: all."""
         self.tell = tell or (lambda text: None)
+        self.ways = ways
         self.stopped = False
+
+    def may(self, way: str) -> bool:
+        return self.ways is None or way in self.ways
 
     def stop(self) -> None:
         """The agent has arrived, or nobody wants it any more."""
@@ -40,13 +61,15 @@ class Watch:
 def bring(target: Target, place: Place, start: dict[str, Any], watch: Watch) -> dict[str, Any] | None:
     """Have the target run our script with `start`; return what the script said, None if `watch` was stopped.
 
-    Blocks. DapError if it cannot be done; then the script will not run any more.
+    Blocks. DapError if it cannot be done; however it ends, the script will not begin after that.
     """
+    climb = _Climb(target, place, watch)
     path = place.arm(start)
     try:
-        return _Climb(target, place, watch).run(path)
+        climb.run(path)
     finally:
-        place.disarm()
+        climb.give_up()
+    return climb.word()
 
 
 class _Climb:
@@ -54,31 +77,122 @@ class _Climb:
         self._target = target
         self._place = place
         self._watch = watch
+        self._is_armed = False  # remote_exec has been called and its script may still come
+        self._is_queued = False  # a pending call is on its way
+        self._reasons: list[str] = []  # why the steps so far were none
+        self._refusal: str | None = None  # the kernel's
 
-    def run(self, path: str) -> dict[str, Any] | None:
+    def run(self, path: str) -> None:
+        """Climb until the script has begun, or the watch is stopped. DapError."""
         target = self._target
-        if target.state in "tT":
-            raise cannot(target.pid, "it is stopped, by Ctrl-Z or another debugger; let it go on first (kill -CONT)")
-        if not remote_exec.knows(target):
-            raise cannot(target.pid, "its Python is older than 3.14")
-        try:
-            remote_exec.arm(target, path)
-        except remote_exec.Unavailable as error:
-            raise cannot(target.pid, error.args[0]) from None
-        try:
-            self._wait(lambda: self._place.begun, None)
-        finally:
-            if self._place.disarm():
-                remote_exec.arm(target, remote_exec.NOTHING)
-        return self._wait_for_word()
+        if state(target.pid) in "tT":
+            raise cannot(target.pid, "it is stopped, by Ctrl-Z or by a debugger; let it go on first "
+                         f"(`fg`, or `kill -CONT {target.pid}`)")  # fmt: skip
+        for step in (self._by_remote_exec, self._by_ptrace, self._by_debugger):
+            step(path)
+            if self._watch.stopped or self._place.begun:
+                return
+        if not self._is_armed and not self._is_queued:
+            raise cannot(target.pid, self._why())
+        self._watch.tell(f"waiting for process {target.pid} to let us in: {blocked.report(target)}")
+        began = reminded = time.monotonic()
+        while not self._wait(lambda: self._place.begun, AGAIN_S) and not self._watch.stopped:
+            self._try_ptrace(path)
+            now = time.monotonic()
+            if now - reminded >= REMIND_S:
+                reminded = now
+                waits = blocked.main_thread(target)
+                self._watch.tell(f"still waiting after {now - began:.0f} s: its main thread {waits}")
 
-    def _wait_for_word(self) -> dict[str, Any] | None:
+    def give_up(self) -> None:
+        """Make sure that the script does nothing from now on, if it has not begun."""
+        if self._place.disarm() and self._is_armed:
+            try:
+                remote_exec.arm(self._target, remote_exec.NOTHING)
+            except (OSError, DapError, remote_exec.Unavailable):
+                return  # it has ended, most likely
+            time.sleep(LATE_S)
+
+    def word(self) -> dict[str, Any] | None:
         """Wait for what the script says, or for the caller, who may hear it another way."""
         self._wait(lambda: self._place.said() is not None, None)
         said = self._place.said()
         if said is not None and "failed" in said:
             raise cannot(self._target.pid, f"the debugger could not be loaded there: {said['failed']}")
         return said
+
+    # The steps. Each returns when the script has begun or another step should be taken.
+
+    def _by_remote_exec(self, path: str) -> None:
+        target = self._target
+        if not remote_exec.knows(target) or not self._watch.may("remote_exec"):
+            return
+        try:
+            remote_exec.arm(target, path)
+            self._is_armed = True
+        except PermissionError:
+            self._refusal = why_not_traced(target.pid, target.uid)
+            return
+        except remote_exec.Unavailable as error:
+            self._reasons.append(str(error))
+            return
+        if not blocked.rests(target):
+            self._wait(lambda: self._place.begun, MOMENT_S)
+        elif blocked.may_wake(target) and ptrace.works_here() and self._watch.may("nudge"):
+            try:
+                ptrace.nudge(target.pid)
+            except (OSError, native.Unavailable, TimeoutError):
+                return  # the next step says why
+            self._wait(lambda: self._place.begun, WOKEN_S)
+
+    def _by_ptrace(self, path: str) -> None:
+        if not ptrace.works_here() or not self._watch.may("ptrace"):
+            return
+        if self._try_ptrace(path):
+            self._wait(lambda: self._place.begun, MOMENT_S)
+
+    def _try_ptrace(self, path: str) -> bool:
+        """Let a resting thread start ours; the first time, have it queued if none rests."""
+        if not ptrace.works_here() or not self._watch.may("ptrace"):
+            return False
+        target = self._target
+        try:
+            way = ptrace.enter(target, path, queue=not self._is_armed and not self._is_queued)
+        except PermissionError:
+            self._refusal = self._refusal or why_not_traced(target.pid, target.uid)
+            return False
+        except ProcessLookupError:
+            raise gone(target.pid) from None
+        except (native.Unavailable, OSError) as error:
+            self._reasons.append(str(error))
+            return False
+        self._is_queued = self._is_queued or way is not None
+        return way is not None
+
+    def _by_debugger(self, path: str) -> None:
+        if self._is_armed or self._is_queued or self._refusal:
+            return
+        for name in debugger.NAMES:
+            if not self._watch.may(name):
+                continue
+            try:
+                debugger.enter(name, self._target, path)
+            except PermissionError:
+                self._refusal = why_not_traced(self._target.pid, self._target.uid)
+                return
+            except native.Unavailable as error:
+                self._reasons.append(str(error))
+                continue
+            self._is_queued = True
+            self._wait(lambda: self._place.begun, MOMENT_S)
+            return
+
+    def _why(self) -> str:
+        if self._target.is_same() and self._refusal:
+            return self._refusal
+        if not self._target.is_same():
+            raise gone(self._target.pid)
+        return "; ".join(dict.fromkeys(self._reasons)) or "there is no way into it on this machine"
 
     def _wait(self, condition: Callable[[], bool], limit_s: float | None) -> bool:
         """Wait until `condition()`, the caller's word, or the time is up; DapError if the target is gone."""

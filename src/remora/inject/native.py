@@ -35,11 +35,11 @@ _FUNCTIONS = ("PyGILState_Ensure", "PyRun_SimpleString", "PyGILState_Release", "
               "pthread_detach")  # fmt: skip
 
 # System calls a thread may be made to call pthread_create in: what Python and programs block in, with no lock held.
-_RESTING = frozenset((
+RESTING = frozenset((
     0, 1, 7, 20, 23, 34, 35, 42, 43, 44, 45, 46, 47, 61, 73, 128, 130, 230, 232, 247, 270, 271, 281, 288, 299, 441,
 ))  # fmt: skip
-_FUTEX = 202
-_FUTEX_COMMAND, _FUTEX_WAIT_BITSET = 0x7F, 9
+FUTEX = 202
+_FUTEX_COMMAND, FUTEX_WAIT_BITSET = 0x7F, 9
 # What the kernel leaves as the result of an interrupted call: EINTR, or one of its own that mean "call again".
 _INTERRUPTED = frozenset((-4, -512, -513, -514, -516))
 
@@ -112,9 +112,9 @@ def rests(number: int, result: int, second_argument: int) -> bool:
     """Whether a stopped thread rests: its system call (-1: none), the call's result, the call's second argument."""
     if result not in _INTERRUPTED:
         return False
-    if number == _FUTEX:
-        return second_argument & _FUTEX_COMMAND == _FUTEX_WAIT_BITSET
-    return number in _RESTING
+    if number == FUTEX:
+        return second_argument & _FUTEX_COMMAND == FUTEX_WAIT_BITSET
+    return number in RESTING
 
 
 def may_rest(pid: int, thread: int) -> bool:

@@ -15,6 +15,7 @@ Source: ptrace(2); Linux arch/x86/kernel/signal.c for what happens to an interru
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import errno
 import os
@@ -29,7 +30,12 @@ from remora.inject.native import PAGE_BYTES, Addresses, Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
     from remora.inject.processes import Target
+
+    T = TypeVar("T")
 
 CALL_S = 2.0
 # From the interrupt to the stop: at once, unless the thread sits in the kernel where nothing wakes it (state D).
@@ -72,11 +78,51 @@ def works_here() -> bool:
     return sys.platform == "linux" and platform.machine() == native.MACHINE
 
 
-def enter(target: Target, script: str) -> str:
-    """Have the target run `script` (a path as it sees it); return how, for people.
+def enter(target: Target, script: str, *, queue: bool) -> str | None:
+    """Have the target run `script` (a path as it sees it); return how, for people, or None if it cannot be now.
 
+    If none of its threads rests, and only if `queue`, the main thread is to run it as soon as it can.
     PermissionError if we may not trace it; ProcessLookupError if it ends; Unavailable.
     """
+    return _on_own_thread(lambda: _enter(target, script, queue=queue))
+
+
+def nudge(pid: int) -> None:
+    """Interrupt the system call its main thread is in, if it is one that ends by that (epoll_wait does).
+
+    Others go on as if nothing had been. Errors as for `enter`.
+    """
+
+    def stop_and_go() -> None:
+        with Stopped(pid, pid):
+            pass
+
+    _on_own_thread(stop_and_go)
+
+
+def _on_own_thread(work: Callable[[], T]) -> T:
+    """Do it on a thread that ends then: with it ends every hold on the target, whatever has gone wrong."""
+    results: list[T] = []
+    errors: list[BaseException] = []
+    over = _thread.allocate_lock()
+    over.acquire()
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # boundary: raised again by the caller
+            errors.append(error)
+        finally:
+            over.release()
+
+    _thread.start_new_thread(run, ())
+    over.acquire()
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+def _enter(target: Target, script: str, *, queue: bool) -> str | None:
     addresses = Addresses(target)
     content = native.page(addresses, native.text_for(script))
     for thread in native.threads(target.pid)[:MAX_THREADS]:
@@ -84,7 +130,7 @@ def enter(target: Target, script: str) -> str:
             with Stopped(target.pid, thread) as stopped:
                 if stopped.rests:
                     return _start_thread(stopped, addresses, content)
-    for attempt in range(SAMPLES):
+    for attempt in range(SAMPLES if queue else 0):
         with Stopped(target.pid, target.pid) as stopped:
             if stopped.rests:
                 return _start_thread(stopped, addresses, content)
@@ -94,7 +140,7 @@ def enter(target: Target, script: str) -> str:
                     raise Unavailable("its queue of pending calls is full")
                 return "a pending call"
         time.sleep(SAMPLE_S)
-    raise AssertionError("not reached")
+    return None
 
 
 def _start_thread(stopped: Stopped, addresses: Addresses, content: bytes) -> str:
@@ -103,15 +149,6 @@ def _start_thread(stopped: Stopped, addresses: Addresses, content: bytes) -> str
     if made != 0:
         raise Unavailable(f"no thread could be made in it ({os.strerror(made)})")
     return "a thread of its own"
-
-
-def nudge(pid: int) -> None:
-    """Interrupt the system call its main thread is in, if it is one that ends by that (epoll_wait does).
-
-    Others go on as if nothing had been. PermissionError.
-    """
-    with Stopped(pid, pid):
-        pass
 
 
 class Stopped:

@@ -11,9 +11,7 @@ import os
 import subprocess
 import sys
 
-from remora.dap.errors import DapError
 from remora.inject.failures import cannot
-from remora.inject.permissions import why_not_traced
 from remora.inject.processes import gone
 
 TYPE_CHECKING = False
@@ -39,8 +37,11 @@ def knows(target: Target) -> bool:
 
 
 def arm(target: Target, path: str) -> None:
-    """Have the target run the script at `path` (as the target sees it). Unavailable, DapError."""
-    if _same_version(target.version) and target.shares_view:
+    """Have the target run the script at `path` (as the target sees it).
+
+    PermissionError: the kernel does not let us. Unavailable: this way is closed. DapError: all ways are.
+    """
+    if same_version(target.version) and target.shares_view:
         try:
             sys.remote_exec(target.pid, path)  # type: ignore[attr-defined, unused-ignore]
             return
@@ -53,20 +54,25 @@ def arm(target: Target, path: str) -> None:
 
 
 def _through_its_own(target: Target, path: str) -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    library_path = _its_library_path(target.pid)
-    if library_path:
-        environment["LD_LIBRARY_PATH"] = library_path
     command = [target.interpreter(), "-I", "-S", "-c", _HELPER, str(target.pid), path]
     try:
         done = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            command, env=environment_for(target), stdin=subprocess.DEVNULL, capture_output=True, text=True,
             errors="replace", timeout=HELPER_S, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Unavailable(f"its interpreter {command[0]} cannot be run ({error})") from None
     if done.returncode != 0:
         raise _explain(target, (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
+
+
+def environment_for(target: Target) -> dict[str, str]:
+    """Return the environment in which we run the target's interpreter."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    library_path = _its_library_path(target.pid)
+    if library_path:
+        environment["LD_LIBRARY_PATH"] = library_path
+    return environment
 
 
 def _its_library_path(pid: int) -> str:
@@ -81,7 +87,8 @@ def _its_library_path(pid: int) -> str:
     return ""
 
 
-def _same_version(version: int) -> bool:
+def same_version(version: int) -> bool:
+    """Whether our own interpreter knows the insides of one of that version."""
     if not hasattr(sys, "remote_exec"):
         return False
     if version & 0xF0 != _FINAL or sys.hexversion & 0xF0 != _FINAL:
@@ -94,7 +101,7 @@ def _is_final(target: Target, text: str, error: Exception) -> bool:
     return isinstance(error, (PermissionError, ProcessLookupError)) or "not enabled in the remote" in text
 
 
-def _explain(target: Target, text: str) -> DapError | Unavailable:
+def _explain(target: Target, text: str) -> Exception:
     if not os.path.exists(f"/proc/{target.pid}/stat") or "ProcessLookupError" in text:
         return gone(target.pid)
     if "not enabled" in text or "disabled" in text or "not available" in text:
@@ -105,5 +112,5 @@ def _explain(target: Target, text: str) -> DapError | Unavailable:
             "`python -m remora --listen`",
         )
     if "PermissionError" in text or "Operation not permitted" in text or "ermission denied" in text:
-        return cannot(target.pid, why_not_traced(target.pid, target.uid))
+        return PermissionError(text)
     return Unavailable(f"sys.remote_exec: {text}")
