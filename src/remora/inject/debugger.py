@@ -1,7 +1,7 @@
 """gdb or lldb as our hands, where `ptrace` does not know the machine: they call the same functions (see `native`).
 
 They stop all threads for some 50 ms, and need half a second for their own start. They are given addresses, so they
-read no symbols, and their commands on stdin, where nobody else can read or change them.
+read no symbols, and their commands from a file in memory, which nobody else can read or change.
 
 A call made by a debugger cannot be taken back by killing the debugger: the thread would go on in the middle of it.
 So a debugger that hangs is interrupted, and takes the call back itself (`unwindonsignal`).
@@ -56,12 +56,19 @@ def enter(name: str, target: Target, script: str) -> None:
 
 def _run(argv: list[str], commands: str) -> str:
     environment = {**os.environ, "LC_ALL": "C", "DEBUGINFOD_URLS": ""}
-    process = subprocess.Popen(
-        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-        env=environment, start_new_session=True,
-    )  # fmt: skip
+    fd = os.memfd_create("remora")
     try:
-        return process.communicate(commands, timeout=LIMIT_S)[0]
+        os.write(fd, commands.encode())
+        process = subprocess.Popen(
+            [*argv, f"/proc/self/fd/{fd}"], pass_fds=[fd], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace", env=environment, start_new_session=True,
+        )  # fmt: skip
+    except OSError as error:
+        raise Unavailable(f"{argv[0]} cannot be run ({error.strerror})") from None
+    finally:
+        os.close(fd)
+    try:
+        return process.communicate(timeout=LIMIT_S)[0]
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGINT)
         try:
@@ -106,7 +113,7 @@ def _gdb(target: Target, addresses: Addresses, content: bytes) -> tuple[str, lis
     argv = ["-q", "-nx", "-nh", "--batch"]
     for setting in settings:
         argv += ["-iex", f"set {setting}"]
-    return "\n".join(commands) + "\n", [*argv, "-x", "/dev/stdin"]
+    return "\n".join(commands) + "\n", [*argv, "-x"]
 
 
 def _lldb(target: Target, addresses: Addresses, content: bytes) -> tuple[str, list[str]]:
