@@ -19,18 +19,17 @@ def arrive(start: dict[str, Any]) -> dict[str, Any] | None:
         join.settings.configure(start["options"])
     match start["do"]:
         case "attach":
-            _load_all()
             join.attach(start["address"], start["secret"])
             return None
         case "listen":
             where = join.listen(tuple(start["where"]), token=start.get("token"), in_process=start["carried"])
             return {"listening": list(where)}
         case _:
-            _load_all()
             return {"connected": list(join.connect(tuple(start["where"]), token=start.get("token")))}
 
 
-def _load_all() -> None:
+def load() -> None:
+    """Import what a session needs, while nothing of the program's can get in between."""
     import bisect  # noqa: F401
     import io  # noqa: F401
 
