@@ -10,11 +10,11 @@ environment under another thread's feet is not safe in C.
 from __future__ import annotations
 
 import _socket
-import json
 import os
 import sys
 
 from remora.agent.log import log, log_exception
+from remora.dap import json_text
 from remora.dap.hello import FAMILY_VARIABLE, INHERIT_FOLDER, family_name
 
 TYPE_CHECKING = False
@@ -47,7 +47,7 @@ def enter(family: Family) -> None:
     global current, is_over, text
     current = {**family, "parent": os.getpid()}
     is_over = False
-    text = json.dumps(current, separators=(",", ":"))
+    text = json_text.encode(current)
     if is_guest:
         return
     os.environ[FAMILY_VARIABLE] = text
@@ -77,7 +77,7 @@ def inherited() -> Family | None:
     if not text:
         return None
     try:
-        family: Family = json.loads(text)
+        family: Family = json_text.decode(text)
         return family if isinstance(family["parent"], int) and family["address"] else None
     except (ValueError, LookupError, TypeError) as error:
         log_exception(FAMILY_VARIABLE, error)

@@ -8,11 +8,11 @@ pipe stays open on its account. The secret travels in its environment. Any threa
 from __future__ import annotations
 
 import _socket
-import json
 import os
 import sys
 
 from remora.agent.log import log
+from remora.dap import json_text
 from remora.dap.hello import FAMILY_VARIABLE, HUB_ENTRY, HUB_VARIABLE, SESSION_VARIABLE
 
 TYPE_CHECKING = False
@@ -53,7 +53,7 @@ def start_hub(
     environment = dict(os.environ)
     for name in (SESSION_VARIABLE, FAMILY_VARIABLE):
         environment.pop(name, None)
-    environment[HUB_VARIABLE] = json.dumps(start)
+    environment[HUB_VARIABLE] = json_text.encode(start)
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     entry = os.path.join(package, *HUB_ENTRY)
     actions: list[Any] = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]

@@ -1,33 +1,32 @@
-"""Sub-interpreters, seen from the interpreter that starts code in them (the inner side is `guest`).
+"""Sub-interpreters, seen from the interpreter that runs code in them (the inner side is `guest`).
 
-Each interpreter has tools of sys.monitoring, code objects and threads of its own, and no other can look at them
-(CPython 3.12 and later, PEP 684). So each gets an agent of its own, a session of the family with the same
-process id and an `interpreter` number. It is brought in when code is first run in it, by the thread that does
-so, before that code: whatever runs code in an interpreter comes through one of four functions of `_interpreters`,
-which are wrapped while a family is alive. That thread then waits, here, where signals are heard, for the hub's word.
+Each interpreter has tools of sys.monitoring, code objects and threads of its own, and no other can look at
+them (PEP 684). So each gets an agent of its own, a session of the family with the same process id and an
+`interpreter` number. It is brought in when code is first run in it, by the thread that does so, before that
+code: whatever runs code in an interpreter comes through one of four functions of `_interpreters`, which are
+wrapped while a family is alive. That thread then waits for the hub's word, here, where signals are heard.
 
-Rejected: bringing it in when it is created. The creator would wait for a client, interpreters made before we came
-would be missed, and a Ctrl-C would leave an interpreter behind that nobody knows of.
+Rejected: bringing it in when it is created. The creator would wait for a client, interpreters made before we
+came would be missed, and a Ctrl-C would leave an interpreter behind that nobody knows of.
 
 A socket pair leads to each guest. It writes one line when the code may run: the descriptors that are its own,
-which a forked child, whose only interpreter is the one that forked, closes. Its end of file tells either side that
-the other has left.
+which a forked child, whose only interpreter is the one that forked, closes. Its end of file tells either side
+that the other has left.
 
-Threads: the wrappers run on any thread of the program; `_known` is changed under `_lock`.
+Threads: the wrappers run on any thread of the program; `_known` and `_guests` are changed under `_lock`.
 """
 
 from __future__ import annotations
 
 import _socket
 import _thread
-import json
 import os
-import select
 import sys
 
 from remora.agent import family
 from remora.agent.log import log, log_exception
 from remora.agent.loop import READ, identity
+from remora.dap import json_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,8 +42,8 @@ if TYPE_CHECKING:
 # The first with a public way to run code in one; before, ending one that has threads could end the process.
 SUPPORTED = sys.version_info >= (3, 14)
 NAMES = ("call", "exec", "run_func", "run_string")
-# No name of ours stays in the interpreter's __main__. What is imported comes from the standard library and from
-# the package that this file belongs to, whatever lies in the folders of the program.
+# No name of ours stays in the interpreter's __main__. What is imported comes from the standard library and
+# from the package that this file belongs to, whatever lies in the folders of the program.
 SCRIPT = """exec({code!r}, {{"root": {root!r}, "start": {start!r}}})"""
 CODE = """
 import sys
@@ -74,7 +73,7 @@ _known: set[int] = set()  # those that are in, or on their way
 _guests: dict[int, _Guest] = {}
 _installed: list[tuple[str, Any, Any]] = []  # name, wrapper, original
 _module: ModuleType | None = None
-_current: Callable[[], Agent | None] = lambda: None
+_current: Callable[[], Agent | None] = lambda: None  # noqa: E731  the agent of this interpreter
 
 
 class _Guest:
@@ -89,7 +88,7 @@ class _Guest:
 
 
 def install(current: Callable[[], Agent | None]) -> None:
-    """Wrap the functions that run code in an interpreter; idempotent. `current` tells the agent of this one."""
+    """Wrap the functions that run code in an interpreter; idempotent. `current` tells our agent."""
     global _module, _current
     _current = current
     if _installed or not SUPPORTED:
@@ -159,7 +158,7 @@ def _wrapped(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _bring_in(id: int) -> None:
-    """Give the interpreter an agent, and wait until its code may run. What goes wrong costs the debugging only."""
+    """Give the interpreter an agent, and wait until its code may run. Failing costs the debugging only."""
     kin = family.current
     if kin is None or family.is_over:
         return
@@ -214,13 +213,13 @@ def _wait(guest: _Guest) -> None:
             if not some:
                 return
             line += some
-        guest.fds = [(fd, (device, inode)) for fd, device, inode in json.loads(line)]
+        guest.fds = [(fd, (device, inode)) for fd, device, inode in json_text.decode(line.decode())]
     except OSError as error:
         log_exception("guest", error)
 
 
 def _watch(guest: _Guest) -> None:
-    """Let our agent see the guest leave, so that the descriptor does not stay. It costs nothing until then."""
+    """Let our agent see the guest leave, so that the descriptor does not stay."""
     agent = _current()
     if agent is None or agent.finished:
         return

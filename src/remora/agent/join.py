@@ -9,7 +9,6 @@ from __future__ import annotations
 import _socket
 import _thread
 import atexit
-import json
 import os
 import sys
 import threading  # noqa: F401  the first import, which makes "the main thread", must not be the agent thread's
@@ -22,7 +21,7 @@ from remora.agent.member import hold
 from remora.agent.session import Session
 from remora.agent.settings import Settings
 from remora.agent.sockets import bind, dial, read_address, shown
-from remora.dap import messages
+from remora.dap import json_text, messages
 from remora.dap.hello import HELLO, SESSION_VARIABLE
 
 TYPE_CHECKING = False
@@ -194,7 +193,7 @@ def join_family(kin: Family) -> bool:
 
 
 def join_guest(kin: Family) -> Agent:
-    """Become a member, as the sub-interpreter that this is; nobody is held here. OSError if the hub is gone."""
+    """Become a member, as the sub-interpreter that this is; nobody is held here. OSError: no hub."""
     agent = _dial(kin["address"], kin["secret"], "child", kin=kin)
     _enter(kin)
     return agent
@@ -233,7 +232,7 @@ def read_session() -> SessionStart | None:
     if text.startswith("@"):
         with open(text[1:], encoding="utf-8") as file:
             text = file.read()
-    start: SessionStart = json.loads(text)
+    start: SessionStart = json_text.decode(text)
     target = start["run"]
     if target["args"] is None:
         # A shell has made them: behind `boot.py PROGRAM`, or `boot.py -m MODULE`, `boot.py -c CODE`.
@@ -443,6 +442,8 @@ def _after_fork() -> None:
 
 
 def _print_token(address: tuple[str, int], token: str) -> None:
+    import json
+
     configuration = {
         "name": "remora",
         "type": "debugpy",

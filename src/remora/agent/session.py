@@ -11,7 +11,6 @@ with `initialize` again.
 from __future__ import annotations
 
 import os
-from collections import deque
 
 from remora.agent.errand import Errand
 from remora.agent.log import describe, is_on, log, log_exception
@@ -31,6 +30,7 @@ from remora.dap.hello import GO
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
+    from collections import deque
     from collections.abc import Callable
     from typing import Any
 
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from remora.engine import Breakpoint, Stop
 
     type Handler = Callable[[Session, Request], dict[str, Any] | Pending | None]
+else:
+    from _collections import deque  # the module `collections` is 4 ms of a child's start
 
 URGENT = frozenset({"cancel", "disconnect", "terminate", "pause"})
 # A client that floods us while a job runs is not read any further.

@@ -12,8 +12,7 @@ Source: DAP, overview, "Base Protocol".
 
 from __future__ import annotations
 
-import json
-
+from remora.dap import json_text
 from remora.dap.errors import ProtocolError
 
 TYPE_CHECKING = False
@@ -56,18 +55,9 @@ class FramingError(ProtocolError):
         self.messages: list[dict[str, Any]] = []
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-# Made once: json.dumps() and json.loads() with options build a new codec on every call.
-_encode = json.JSONEncoder(ensure_ascii=True, check_circular=False, separators=(",", ":")).encode
-_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
-
-
 def encode(message: Mapping[str, Any]) -> bytes:
     """Return the bytes of one message. TypeError for what JSON cannot say."""
-    body = _encode(message).encode("ascii")
+    body = json_text.encode(message).encode("ascii")
     return b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
@@ -172,7 +162,7 @@ def _parse_header(header: bytes) -> int:
 
 def _parse_body(body: bytes) -> dict[str, Any]:
     try:
-        message = _decode(body.decode("utf-8"))
+        message = json_text.decode(body.decode("utf-8"))
     except UnicodeDecodeError as error:
         problem = f"byte {error.start} is not UTF-8"
     except RecursionError:
