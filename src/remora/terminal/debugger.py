@@ -53,7 +53,7 @@ class Debugger:
         self.root.is_over()
 
     def _no_processes_yet(self) -> Processes:
-        processes = Processes(self.target.describe(), self, self.inbox, lambda: self.follow)
+        processes = Processes(short_name(self.target.describe()), self, self.inbox, lambda: self.follow)
         again = "starts it again" if self.target.is_local else "attaches again"
         processes.root.gone = f"the program is not running; `restart` {again}"
         return processes
