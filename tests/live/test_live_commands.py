@@ -164,15 +164,15 @@ def work(count):
         total += number        # @hot
     return total
 
-began = time.perf_counter()
+began = time.thread_time()
 work(3_000_000)
-bare = time.perf_counter() - began
+bare = time.thread_time() - began
 print("begun", flush=True)
 while work(1000) and not hasattr(sys, "told"):    # until the first message is out
     time.sleep(0.001)
-began = time.perf_counter()
+began = time.thread_time()
 work(3_000_000)
-print("ratio", (time.perf_counter() - began) / bare, "times", flush=True)
+print("ratio", (time.thread_time() - began) / bare, "times", flush=True)
 """
 
 
@@ -187,7 +187,7 @@ def test_a_hot_line_does_not_drown_the_program(program: Write) -> None:
         )
         debuggee.wait_for_output("times\n")
         ratio = float(debuggee.stdout.split()[-2])
-        assert ratio < 3, "1.0 to 1.3 on a quiet machine; without the rate some 50"
+        assert ratio < 4, "1.0 to 1.3 on a quiet machine; without the rate some 50"
         assert debuggee.exit_code() == 0
         assert command.exit_code() == 0
         told = answers(command.stdout)
@@ -545,3 +545,24 @@ def test_something_else_listens_there(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("remora: ")
     assert "Traceback" not in done.stderr
+
+
+SPAWNING = """\
+import subprocess, sys, time
+print("begun", flush=True)
+for number in range(10**9):
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", "pass"])
+    took = time.monotonic() - began
+    time.sleep(0.01)                             # @here
+"""
+
+
+def test_children_are_not_held_for_a_guest(program: Write) -> None:
+    target = program(SPAWNING)
+    with listening(target) as (debuggee, where):
+        debuggee.wait_for_output("begun")
+        done = run(remora("log", where, place(target), "{took}", "--limit", "3"), cwd=target.folder)
+        assert done.returncode == 0
+        slowest = max(float(line.split()[1]) for line in done.stdout.splitlines())
+        assert slowest < 3, "0.1 to 0.5 s; a child that is held for somebody waits for 4 s at least"

@@ -2,8 +2,8 @@
 
 `remora log`, `snapshot`, `stack` and `eval` are DAP clients like an editor, but guests: they never send
 `configurationDone`, so a program that waits for a debugger goes on waiting, and a `breakpoint()` in it does
-not stop for them. Children of the program are refused, and so run on. Whatever ends the command, -9 included,
-the connection ends with it, and the hub takes everything back.
+not stop for them. Children of the program are not held for them. Whatever ends the command, -9 included, the
+connection ends with it, and the hub takes everything back.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from remora.cli.targets import Target
 from remora.client import ClientError, DebugSession, Disconnected, RequestFailed
 
 PROBLEM_EXIT = 1
-FEATURES = {"supportsRemoraEvents": True, "supportsStartDebuggingRequest": True}
+FEATURES = {"supportsRemoraEvents": True}
+# Children are not told to us, and so not held for us.
+ATTACH = {"name": "remora", "redirectOutput": False, "subProcess": False}
 # Ending the session waits for the hub, not for long: it cleans up by itself when we are gone.
 GOODBYE_S = 3.0
 
@@ -108,8 +110,10 @@ class Live:
             )
         except OSError as error:
             raise Problem(str(error)) from error
-        session = self._session = DebugSession(client, features=FEATURES)
-        arguments = {"redirectOutput": False, "name": "remora", **self.target.arguments}
+        session = self._session = DebugSession(
+            client, features=FEATURES, timeout_s=self.target.attach_timeout_s
+        )
+        arguments: dict[str, Any] = {**ATTACH, **self.target.arguments}
         if self._options.mappings:
             arguments["pathMappings"] = self._options.mappings
         try:
@@ -175,10 +179,6 @@ class Live:
                 name, body = self.events.get(timeout=left)
             except queue.Empty:
                 return
-            if name == "output":
-                if body.get("category", "console") in ("console", "important"):
-                    note(str(body.get("output", "")).removeprefix("remora: ").rstrip("\n"))
-                continue
             if name == "terminated":
                 name, body = "end", {"why": ""}
             yield name, body
@@ -192,7 +192,11 @@ class Live:
                 yield self.events.get_nowait()
 
     def _on_event(self, name: str, body: dict[str, Any]) -> None:
-        self.events.put((name, body))
+        if name != "output":
+            self.events.put((name, body))
+        elif body.get("category", "console") in ("console", "important"):
+            # At once: it may be why attaching takes its time.
+            note(str(body.get("output", "")).removeprefix("remora: ").rstrip("\n"))
 
 
 class Place:

@@ -21,6 +21,7 @@ class Target(Protocol):
     """How to reach a program."""
 
     arguments: dict[str, Any]  # of `attach`
+    attach_timeout_s: float
 
     def open(self, **callbacks: Any) -> Client:
         """Connect. OSError with a text for a person."""
@@ -28,6 +29,8 @@ class Target(Protocol):
 
 class AddressTarget:
     """A program that listens for a debugger."""
+
+    attach_timeout_s = 30.0
 
     def __init__(self, host: str, port: int) -> None:
         self.host, self.port = host, port
@@ -47,9 +50,13 @@ class AddressTarget:
 class ProcessTarget:
     """A process of this machine, prepared or not."""
 
+    # One that is blocked is attached to as soon as it goes on; until then the hub says what it is blocked in,
+    # and who does not want to wait says so with Ctrl-C.
+    attach_timeout_s = 7 * 86400.0
+
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self.arguments: dict[str, Any] = {"processId": pid, "subProcess": False}
+        self.arguments: dict[str, Any] = {"processId": pid}
 
     def open(self, **callbacks: Any) -> Client:
         # Not from the folder we are in: a file there could be taken for a module of ours.

@@ -80,6 +80,16 @@ _SCHEMES = ("bearer ", "basic ", "digest ", "negotiate ")
 _MIN_CREDENTIAL = 6  # "Basic idea" is no header
 _STARTS = ("eyJ", "-----BEGIN ", "ghp_", "gho_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "sk-", "AKIA")
 _MIN_KEY = 16
+# Where none of these is in a text there is nothing to look for.
+_STEMS = (
+    "pass", "pwd", "secret", "token", "authoriz", "cookie", "credential", "key", "jwt", "otp", "pin", "cvv",
+    "cvc", "ssn", "session", "bearer", "basic", "digest", "negotiate", "eyj", "-----begin", "ghp_", "gho_",
+    "github_pat", "glpat", "xoxb", "xoxp", "sk-", "akia",
+)  # fmt: skip
+_TO_LOWER = {number: number + 32 for number in range(ord("A"), ord("Z") + 1)}
+# Names that were looked at: a program has some thousands.
+_MAX_KNOWN = 10_000
+_known: dict[str, bool] = {}
 # Longer texts are not searched any further; what is shown is shorter.
 _MAX_SCAN = 64 << 10
 
@@ -88,6 +98,15 @@ def is_secret(name: str) -> bool:
     """Say whether a name (of a variable, attribute, key or header) is that of a secret."""
     if len(name) > 200:
         return False
+    known = _known.get(name)
+    if known is None:
+        if len(_known) >= _MAX_KNOWN:
+            _known.clear()
+        known = _known[name] = _is_secret(name)
+    return known
+
+
+def _is_secret(name: str) -> bool:
     words = _words(name)
     if not words or words[-1] in _ABOUT:
         return False
@@ -152,37 +171,54 @@ def scrub(text: str) -> str:
     """Blot secrets out of a text: credentials by their looks, and what follows `password=` or `'token':`."""
     if len(text) > _MAX_SCAN:
         text = text[:_MAX_SCAN] + "…"
+    lowered = text.lower()
+    if len(lowered) != len(text):  # `İ` has two letters then
+        lowered = text.translate(_TO_LOWER)
+    places = sorted({at for stem in _STEMS for at in _places(lowered, stem)})
     result: list[str] = []
-    at = 0
-    size = len(text)
-    begin = 0  # of the word that `at` is in
-    while at < size:
-        letter = text[at]
-        if letter.isalnum() or letter in "_-":
-            at += 1
+    done = 0
+    seen = 0  # end of the last word looked at
+    for place in places:
+        if place < seen:
             continue
-        word = text[begin:at]
-        found = _value_after(text, word, at)
+        begin, end = _word_round(text, place, done)
+        seen = end
+        found = _secret_at(text, begin, end)
         if found is not None:
-            start, end = found
-            result.append(text[begin:start] + HIDDEN)
-            begin = at = end
-            continue
-        result.append(_blotted(word) + letter)
-        at += 1
-        begin = at
-    result.append(_blotted(text[begin:]))
-    return "".join(result)
+            result.append(text[done : found[0]] + HIDDEN)
+            done = seen = found[1]
+    return "".join(result) + text[done:] if result else text
 
 
-def _blotted(word: str) -> str:
-    return HIDDEN if len(word) >= _MIN_KEY and word.startswith(_STARTS) else word
+def _places(text: str, stem: str) -> Iterator[int]:
+    at = text.find(stem)
+    while at >= 0:
+        yield at
+        at = text.find(stem, at + len(stem))
+
+
+def _word_round(text: str, place: int, least: int) -> tuple[int, int]:
+    begin = end = place
+    while begin > least and (text[begin - 1].isalnum() or text[begin - 1] in "_-"):
+        begin -= 1
+    while end < len(text) and (text[end].isalnum() or text[end] in "_-"):
+        end += 1
+    return begin, max(end, place + 1)
+
+
+def _secret_at(text: str, begin: int, end: int) -> tuple[int, int] | None:
+    """Say where the secret stands that this word is, or announces."""
+    word = text[begin:end]
+    if word == "-----BEGIN":
+        last = text.find("-----END", end)
+        return begin, len(text) if last < 0 else _end_of_word(text, last)
+    if len(word) >= _MIN_KEY and word.startswith(_STARTS):
+        return begin, end
+    return _value_after(text, word, end) if end < len(text) else None
 
 
 def _value_after(text: str, word: str, at: int) -> tuple[int, int] | None:
     """Say where the secret that this word announces stands: `Bearer x`, `password=x`, `'token': 'x'`."""
-    if not word:
-        return None
     lowered = word.lower() + " "
     if text[at] == " " and lowered in _SCHEMES:
         end = _end_of_word(text, at + 1)

@@ -83,6 +83,13 @@ def test_expressions(expression: str, secret: bool) -> None:
         ("password='never closed", "password=<redacted>"),
         ("secret={'a': 1}", "secret={'a': 1}"),
         ("max_tokens=100", "max_tokens=100"),
+        ("-----BEGIN KEY-----\nabc\n-----END KEY-----\nx", "<redacted> KEY-----\nx"),
+        ("İ Password=x", "İ Password=<redacted>"),
+        (
+            "password=a token=b, x=1, API_KEY=c",
+            "password=<redacted> token=<redacted>, x=1, API_KEY=<redacted>",
+        ),
+        ("'password': 'token=abc'", "'password': <redacted>"),
         ("größe=1 пароль=2 password=3", "größe=1 пароль=2 password=<redacted>"),
         ("", ""),
     ],
