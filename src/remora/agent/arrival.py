@@ -19,7 +19,7 @@ def arrive(start: dict[str, Any]) -> dict[str, Any] | None:
         join.settings.configure(start["options"])
     match start["do"]:
         case "attach":
-            join.attach(start["address"], start["secret"])
+            join.attach(start["address"], start["secret"], start.get("family"))
             return None
         case "listen":
             where = join.listen(tuple(start["where"]), token=start.get("token"), in_process=start["carried"])

@@ -54,6 +54,17 @@ def enter(family: Family) -> None:
     os.environ[PATH_VARIABLE] = with_us(os.environ.get(PATH_VARIABLE, ""))
 
 
+def adopt(family: Family) -> None:
+    """The same without the environment, which is not ours to change from a thread of our own.
+
+    So what is started past the wrappers of `starting` (`os.system`) does not join.
+    """
+    global current, is_over, text
+    current = {**family, "parent": os.getpid()}
+    is_over = False
+    text = json_text.encode(current)
+
+
 def leave() -> None:
     """Let the environment be as it is without us. On a thread of the program."""
     global current, is_over

@@ -199,9 +199,14 @@ def join_guest(kin: Family) -> Agent:
     return agent
 
 
-def attach(address: Address, secret: str) -> Agent:
+def attach(address: Address, secret: str, kin: Family | None) -> Agent:
     """Dial the hub that has brought us into this running process; when it lets go, leave nothing behind."""
-    return _dial(address, secret, "attach")
+    agent = _dial(address, secret, "attach")
+    if kin is not None:
+        family.adopt(kin)
+        starting.install()
+        interpreters.install(current)
+    return agent
 
 
 def _enter(kin: Family) -> None:

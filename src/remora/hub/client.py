@@ -227,13 +227,18 @@ class Waiting:
 
     def __init__(self, asked: dict[str, Any], give_up: Callable[[], None]) -> None:
         self.asked = asked
+        self.progress_id: str | None = None  # shown to the client, which may cancel it
         self._give_up = give_up
         self._kept: list[dict[str, Any]] = []
 
     def from_client(self, client: Client, message: dict[str, Any]) -> None:
         command = message["command"]
         if command == "cancel":
-            if (message.get("arguments") or {}).get("requestId") == self.asked.get("seq"):
+            wanted = message.get("arguments") or {}
+            by_progress = self.progress_id is not None and wanted.get("progressId") == self.progress_id
+            if by_progress or wanted.get("requestId") == self.asked.get("seq"):
+                client.unbind()
+                client.fail(self.asked, DapError("cancelled", id=3004))
                 self._give_up()
             client.answer(message)
         elif command in ("disconnect", "terminate"):

@@ -89,7 +89,9 @@ def _gdb(target: Target, addresses: Addresses, content: bytes) -> tuple[str, lis
         "set $remora_thread = $_thread",
         "end", "end", "end", "end",
     ]  # fmt: skip
-    function = "((unsigned long(*)(unsigned long, unsigned long, unsigned long, unsigned long, long, unsigned long))"
+    function = (
+        "((unsigned long(*)(unsigned long, unsigned long, unsigned long, unsigned long, long, unsigned long))"
+    )
     commands = [
         "set language c", "set $remora_thread = 0", *look,
         "handle all nostop noprint pass", "handle SIGINT stop print nopass",

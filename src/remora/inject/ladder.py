@@ -44,7 +44,9 @@ LATE_S = 0.05
 class Watch:
     """What the caller hears while we try, and whether it still wants us to. Any thread."""
 
-    def __init__(self, tell: Callable[[str], None] | None = None, *, ways: frozenset[str] | None = None) -> None:
+    def __init__(
+        self, tell: Callable[[str], None] | None = None, *, ways: frozenset[str] | None = None
+    ) -> None:
         """`ways`: names of the steps that may be taken (remote_exec, nudge, ptrace, gdb, lldb); None: all."""
         self.tell = tell or (lambda text: None)
         self.ways = ways

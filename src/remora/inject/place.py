@@ -132,7 +132,9 @@ def _bases(target: Target) -> list[str]:
     bases = []
     if target.shares_view and target.uid == os.geteuid():
         bases = [os.environ.get("XDG_RUNTIME_DIR", ""), os.environ.get("TMPDIR", "")]
-    return [base for base in (*bases, "/tmp", "/var/tmp", "/dev/shm", "/run") if 0 < len(base) <= MAX_BASE_CHARS]
+    return [
+        base for base in (*bases, "/tmp", "/var/tmp", "/dev/shm", "/run") if 0 < len(base) <= MAX_BASE_CHARS
+    ]
 
 
 def _may_read(path: str, uid: int) -> bool:

@@ -156,7 +156,9 @@ def _status(pid: int) -> dict[str, str]:
     except (FileNotFoundError, ProcessLookupError):
         if not os.path.exists("/proc/self/status"):
             raise cannot(pid, "attaching by process id needs Linux with /proc mounted") from None
-        raise cannot(pid, "there is no such process here (in a container ids differ: `remora ps` lists them)") from None
+        raise cannot(
+            pid, "there is no such process here (in a container ids differ: `remora ps` lists them)"
+        ) from None
     except PermissionError:
         raise cannot(pid, "/proc hides it (hidepid): run the debugger as its user or as root") from None
     if fields.get("Tgid") not in (None, str(pid)):
