@@ -533,8 +533,10 @@ class Hub:
         if self.mode is Mode.SERVER or self._running:
             return
         if self.mode is Mode.STDIO:
-            # Children that nobody looks at run on without us.
-            if not self._clients and not self._children.is_waiting:
+            # Children that nobody looks at run on without us. A program that has dialled in stays: whoever
+            # attaches with the same "listen" again finds it here.
+            is_needed = any(not session.is_child for session in self._sessions)
+            if not (is_needed or self._clients or self._children.is_waiting):
                 self._finished.set()
             return
         if self._sessions or not self._had_session or self._lingering is not None:
