@@ -117,15 +117,19 @@ class Reloader:
             return is_same[name]
 
         result = renewal.renew(path, old, text, namespaces, is_file)
-        module = result.module
-        if module is not None:
+        if result.module is not None:
             self._texts[path] = text
-            engine = self._agent.engine
-            self._agent.loop.soon(lambda: engine.code_replaced(path, module))
         is_news = old is not None or result.changed or result.added or result.problems
-        session = self._session
-        if is_news and session.agent.session is session:
-            session.say(renewal.summary(path, result))
+
+        def tell() -> None:
+            # Breakpoints first: when the user reads of it, they are where they belong.
+            if result.module is not None:
+                self._agent.engine.code_replaced(path, result.module)
+            session = self._session
+            if is_news and session.agent.session is session:
+                session.say(renewal.summary(path, result))
+
+        self._agent.loop.soon(tell)
 
     def _watched(self, name: str) -> str | None:
         if name not in self._files:

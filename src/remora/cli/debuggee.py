@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 
 from remora.cli.options import UsageError, address_of, shown, take_option, value_of
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 
 _FLAGS = ("--wait-for-client", "--log-to-stderr")
+REDIAL_S = 0.1
 
 
 class Wish:
@@ -29,6 +31,7 @@ class Wish:
         "log_to",
         "log_to_stderr",
         "options",
+        "pid",
         "target",
         "wait",
         "way",
@@ -41,6 +44,7 @@ class Wish:
         self.options: dict[str, Any] = {}
         self.log_to: str | None = None
         self.log_to_stderr = False
+        self.pid: int | None = None  # of a process that runs already
         self.kind = ""  # "program", "module" or "code"
         self.target = ""
         self.arguments: list[str] = []
@@ -49,6 +53,10 @@ class Wish:
 def run(arguments: list[str]) -> int:
     """Run the command; what the program raises comes out, SystemExit included."""
     wish = read(arguments)
+    if wish.pid is not None:
+        from remora.cli import by_id
+
+        return by_id.run(wish.pid, wish.way, wish.address, wish.options)
     if wish.kind == "program" and not os.path.exists(wish.target):
         raise UsageError(f"there is no file {wish.target}")
     import remora
@@ -68,8 +76,10 @@ def run(arguments: list[str]) -> int:
             if wish.address[1] == 0:
                 print(f"remora: listening on {shown(*where)}", file=sys.stderr, flush=True)
         else:
-            remora.connect(wish.address)
+            _connect(wish)
             where = None
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     except (OSError, TypeError, ValueError) as error:
         # What the user got wrong: a port in use, an unknown option, nobody there to connect to.
         raise UsageError(_reason(error)) from None
@@ -93,6 +103,24 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
+def _connect(wish: Wish) -> None:
+    """Dial the hub. A program that waits for its client waits for the hub as well."""
+    import remora
+
+    is_said = False
+    while True:
+        try:
+            remora.connect(wish.address)
+            return
+        except ConnectionRefusedError:
+            if not wish.wait:
+                raise
+        if not is_said and sys.stderr is not None and sys.stderr.isatty():
+            print(f"remora: waiting for a debugger at {shown(*wish.address)}", file=sys.stderr, flush=True)
+        is_said = True
+        time.sleep(REDIAL_S)
+
+
 def read(arguments: list[str]) -> Wish:
     """Take the command line apart. UsageError."""
     wish = Wish()
@@ -113,7 +141,7 @@ def read(arguments: list[str]) -> Wish:
             case "--log-to-stderr":
                 wish.log_to_stderr = True
             case "--pid":
-                raise UsageError("--pid is not in this version: start the program with --listen instead")
+                wish.pid = _process_id(value_of(option, rest))
             case "-m" | "-c":
                 wish.kind = "module" if option == "-m" else "code"
                 wish.target = value_of(option, rest)
@@ -136,9 +164,27 @@ def read(arguments: list[str]) -> Wish:
     if not wish.way:
         what = f"remora run {wish.target}" if wish.kind == "program" else "remora --help"
         raise UsageError(f"give --listen or --connect (to debug in this terminal: {what})")
+    if wish.pid is not None:
+        _check_pid(wish)
+        return wish
     if not wish.kind:
         raise UsageError("give a FILE, -m MODULE or -c CODE to run")
     return wish
+
+
+def _process_id(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) < 1:
+        raise UsageError(f"--pid: {text!r} is no process id; `remora ps` lists the processes")
+    return int(text)
+
+
+def _check_pid(wish: Wish) -> None:
+    if wish.kind:
+        raise UsageError("give --pid, or a program to start: not both")
+    if wish.wait:
+        raise UsageError("--wait-for-client: the process of --pid runs already, and goes on")
+    if wish.log_to is not None or wish.log_to_stderr:
+        raise UsageError("--log-to is not for --pid: the log would be written by another process")
 
 
 def _value(text: str) -> object:

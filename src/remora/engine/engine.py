@@ -339,8 +339,8 @@ class Engine:
         else:
             self._world.resume_one(self._threads.ident_of(thread_id), thread_id)
 
-    def step(self, thread_id: int, kind: StepKind) -> None:
-        """Step that thread; the others go on too. Raises NotStopped, LookupError."""
+    def step(self, thread_id: int, kind: StepKind, *, alone: bool = False) -> None:
+        """Step that thread; the others go on too, or stand with `alone`. Raises NotStopped, LookupError."""
         ident = self._threads.ident_of(thread_id)
         parked = self._world.parked.get(ident)
         frame: FrameType | None
@@ -357,7 +357,10 @@ class Engine:
         if frame is None:
             raise NotStopped(f"thread {thread_id} has no frame of the program")
         at = frame
-        self._world.resume(lambda: self._stepping.begin(ident, kind, at))
+        if alone:
+            self._world.resume_one(ident, thread_id, lambda: self._stepping.begin(ident, kind, at))
+        else:
+            self._world.resume(lambda: self._stepping.begin(ident, kind, at))
 
     def jump(self, thread_id: int, line: int) -> list[str]:
         """Go on at another line of the innermost frame; returns CPython's warnings.

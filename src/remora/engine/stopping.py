@@ -364,8 +364,11 @@ class World:
         self._let_go()
         return released
 
-    def resume_one(self, ident: int, thread_id: int) -> None:
-        """Let one thread go on while the others stand; the last one to stand takes all with it."""
+    def resume_one(self, ident: int, thread_id: int, prepare: Callable[[], None] | None = None) -> None:
+        """Let one thread go on while the others stand; the last one to stand takes all with it.
+
+        `prepare` (a step) is called with the lock held, before it moves.
+        """
         with self.lock:
             parked = self.parked.get(ident)
             if not self.is_stopped:
@@ -378,8 +381,10 @@ class World:
                 self.parked.pop(ident, None)
                 self._stops.pop(ident, None)
                 self._free.add(ident)
+                if prepare is not None:
+                    prepare()
         if alone:
-            self.resume()
+            self.resume(prepare)
             return
         self._listener.resumed(thread_id)
         if parked is not None:

@@ -326,6 +326,8 @@ class Hub:
 
     def start(self, client: Client, asked: dict[str, Any], wish: Attach | Launch) -> None:
         """Let a client that may in go where it wishes. Raise UsageError where that cannot be."""
+        if wish.wants_log:
+            self._log(client)
         if isinstance(wish, Launch):
             if self.mode is Mode.LISTEN:
                 raise UsageError('this port belongs to a running program: use "request": "attach"')
@@ -344,6 +346,18 @@ class Hub:
             if wish.connect is not None:
                 client.dialled = (wish.connect.host, wish.connect.port)
             self._attach(client, asked, wish)
+
+    def _log(self, client: Client) -> None:
+        """Write to a file from now on, and say where."""
+        from remora.hub.journal import log_folder
+
+        if self.journal.path is None:
+            try:
+                self.journal.open(os.path.join(log_folder(), f"remora-hub-{os.getpid()}.log"))
+            except OSError as error:
+                client.note(f"no log can be written: {error}")
+                return
+        client.note(f"the log is {self.journal.path}")
 
     def _is_here(self, address: Address) -> bool:
         """Tell whether that is how a client has reached us: editors say in `attach` what they dialled."""
@@ -381,10 +395,14 @@ class Hub:
             address = wish.listen
             try:
                 self.background(self.serve(listeners.listen(address.host, address.port)), client, asked)
-            except DapError:
+            except DapError as error:
                 client.unbind()
                 self._stop_waiting(client)
-                raise
+                if not (isinstance(error, listeners.CannotListen) and error.is_in_use):
+                    raise
+                # Most likely a hub of before, whose client has left and whose program is still there.
+                self._run(client, asked, lambda waiting: self._dial(client, asked, wish, address, waiting))
+                return
             client.note(f"waiting for a program: python -m remora --connect {address} FILE")
         elif self.mode is Mode.SERVER:
             client.note(

@@ -203,7 +203,13 @@ class Launcher:
     def _session_text(self, address: Address, secret: str, *, wait: bool, captures: bool) -> str:
         has_children = self._wish.arguments.get("subProcess") is not False
         family = self._hub.for_children() if has_children else None
-        return self._plan.session(address, secret, wait=wait, captures=captures, family=family)
+        log = self._hub.journal.path if self._wish.wants_log else None
+        if log is not None:
+            log = log.replace("remora-hub-", "remora-debuggee-")
+            if family is not None:
+                family["log"] = log
+            self._client.note(f"the log of the program is {log}")
+        return self._plan.session(address, secret, wait=wait, captures=captures, family=family, log=log)
 
     def _terminal_answered(self, answer: dict[str, Any]) -> None:
         if self._hello.done():

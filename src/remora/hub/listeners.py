@@ -15,6 +15,8 @@ BACKLOG = 128
 class CannotListen(UsageError):
     """The address cannot be had; the text says why and what to do."""
 
+    is_in_use = False  # somebody listens there already
+
 
 def listen(host: str, port: int) -> list[socket.socket]:
     """Bind `host`:`port` (0: any free one) and listen. Raise CannotListen if that fails.
@@ -70,7 +72,9 @@ def _listen(family: socket.AddressFamily, address: tuple[str, int], *, raw: bool
         made.close()
         if raw:
             raise
-        raise CannotListen(why_not(address[0], address[1], error)) from None
+        failure = CannotListen(why_not(address[0], address[1], error))
+        failure.is_in_use = error.errno == errno.EADDRINUSE
+        raise failure from None
     made.setblocking(False)
     return made
 

@@ -245,12 +245,12 @@ class Inspector:
         names, extra = self._place(frame_id)
         return completion.complete(text, column, line, names, extra)
 
-    def exception_info(self, exception: BaseException) -> ExceptionDetails:
-        """Take an exception apart: chain, groups, notes, stack trace."""
+    def exception_info(self, exception: BaseException, max_frames: int = 200) -> ExceptionDetails:
+        """Take an exception apart: chain, groups, notes, stack trace (0 frames: all of them)."""
         from remora.values import exceptions
 
         known = any(extra.get("__exception__") is exception for extra in self._stops.values())
-        return exceptions.details(exception, "__exception__" if known else None)
+        return exceptions.details(exception, "__exception__" if known else None, max_frames)
 
     def describe_frame(self, entry: StackEntry) -> FrameDescription:
         """Name a frame and say where its source is. Runs no user code, and is cheap."""

@@ -27,8 +27,8 @@ def is_ours(frame: FrameType) -> bool:
     return type(module) is str and (module == "remora" or module.startswith("remora."))
 
 
-def frames_text(traceback: TracebackType | None, sources: Mapping[str, str]) -> str:
-    """The frames of one traceback, remora's left out, repetitions and the middle of long ones folded."""
+def frames_text(traceback: TracebackType | None, sources: Mapping[str, str], limit: int = MAX_FRAMES) -> str:
+    """The frames of one traceback, remora's and the middle of one longer than `limit` left out (0: none is)."""
     entries = []
     while traceback is not None:
         frame = traceback.tb_frame
@@ -37,13 +37,13 @@ def frames_text(traceback: TracebackType | None, sources: Mapping[str, str]) -> 
             name = frame.f_code.co_qualname.rpartition("<frame>.<locals>.")[2]
             entries.append((frame.f_code.co_filename, traceback.tb_lineno or 0, name, frame))
         traceback = traceback.tb_next
-    left_out = len(entries) - MAX_FRAMES
+    left_out = len(entries) - limit if limit else 0
+    half = limit // 2
     if left_out > 0:
-        half = MAX_FRAMES // 2
-        entries[half:-half] = []
+        entries[half : half + left_out] = []
     written = []
     for index, (filename, line, name, frame) in enumerate(entries):
-        if left_out > 0 and index == MAX_FRAMES // 2:
+        if left_out > 0 and index == half:
             written.append(f"  [… {left_out} more frames …]\n")
         written.append(f'  File "{filename}", line {line}, in {name}\n')
         text = sources.get(filename)
@@ -57,9 +57,9 @@ def frames_text(traceback: TracebackType | None, sources: Mapping[str, str]) -> 
     return "".join(written)
 
 
-def one_text(error: BaseException, sources: Mapping[str, str]) -> str:
+def one_text(error: BaseException, sources: Mapping[str, str], limit: int = MAX_FRAMES) -> str:
     """One exception: its frames, its message, its notes."""
-    frames = frames_text(exception_field(error, "__traceback__"), sources)
+    frames = frames_text(exception_field(error, "__traceback__"), sources, limit)
     header = "Traceback (most recent call last):\n" if frames else ""
     message = exception_message(error)
     name = full_type_name(type(error))
@@ -93,23 +93,28 @@ def chain_of(error: BaseException, until: BaseException | None = None) -> Iterat
 
 
 def stack_text(
-    error: BaseException, *, sources: Mapping[str, str] | None = None, until: BaseException | None = None
+    error: BaseException,
+    *,
+    sources: Mapping[str, str] | None = None,
+    until: BaseException | None = None,
+    limit: int = MAX_FRAMES,
 ) -> str:
     """The whole text, oldest exception first. `until`: one that was there before, not to be told again."""
     pieces = []
+    sources = sources or {}
     for current, relation in chain_of(error, until):
         if relation:
             pieces.append(CAUSE if relation == "cause" else CONTEXT)
-        pieces.append(one_text(current, sources or {}) + _members_text(current, sources or {}, 1))
+        pieces.append(one_text(current, sources, limit) + _members_text(current, sources, 1, limit))
     return "".join(reversed(pieces)).rstrip("\n")
 
 
-def _members_text(error: BaseException, sources: Mapping[str, str], depth: int) -> str:
+def _members_text(error: BaseException, sources: Mapping[str, str], depth: int, limit: int) -> str:
     if depth > 8:
         return ""
     written = []
     for number, member in enumerate(group_members(error)[:20], 1):
-        text = one_text(member, sources) + _members_text(member, sources, depth + 1)
+        text = one_text(member, sources, limit) + _members_text(member, sources, depth + 1, limit)
         written.append(f"  +---------------- {number} ----------------\n")
         written.extend(f"  | {line}\n" for line in text.rstrip("\n").split("\n"))
     return "".join(written)

@@ -60,7 +60,8 @@ def exception_info(session: Session, request: Request) -> Pending:
     mode = BREAK_MODES.get(stop.filter or "", "always")
 
     def work() -> dict[str, Any]:
-        details = session.agent.inspector.exception_info(exception)
+        max_frames = session.agent.options.max_exception_frames
+        details = session.agent.inspector.exception_info(exception, max_frames)
         return {
             "exceptionId": details.full_type_name,
             "description": details.message or details.description,

@@ -32,7 +32,8 @@ def _step(session: Session, request: Request, kind: StepKind) -> Pending:
     thread_id = request.arguments["threadId"]
     session.stopped_thread(thread_id)
     session.respond(request)
-    session.agent.engine.step(thread_id, kind)
+    alone = request.arguments.get("singleThread") is True or not session.agent.options.steps_resume_all
+    session.agent.engine.step(thread_id, kind, alone=alone)
     return PENDING
 
 
