@@ -6,7 +6,7 @@ library and from remora (`inject/inside.py` sees to that), so everything a sessi
 
 from __future__ import annotations
 
-from remora.agent import join
+from remora.agent import family, join
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 def arrive(start: dict[str, Any]) -> dict[str, Any] | None:
     """Do what `start` says; return what is to be said to who waits, None if it hears that from our hub."""
+    if join.current() is None:
+        family.is_guest = True  # this is no thread of the program's
     if start.get("options"):
         join.settings.configure(start["options"])
     match start["do"]:

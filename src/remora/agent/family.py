@@ -30,7 +30,9 @@ INHERIT = os.path.join(_PACKAGE, *INHERIT_FOLDER)
 
 current: Family | None = None
 text = ""  # the value of the variable
-is_guest = False  # a sub-interpreter: the environment is the main one's affair
+# The environment is not ours to change: in a sub-interpreter, and where we run on a thread of our own only. What is
+# started past the wrappers of `starting` (os.system) does not join then.
+is_guest = False
 is_over = False  # the hub is gone: `leave` as soon as a thread of the program comes by
 
 
@@ -52,17 +54,6 @@ def enter(family: Family) -> None:
         return
     os.environ[FAMILY_VARIABLE] = text
     os.environ[PATH_VARIABLE] = with_us(os.environ.get(PATH_VARIABLE, ""))
-
-
-def adopt(family: Family) -> None:
-    """The same without the environment, which is not ours to change from a thread of our own.
-
-    So what is started past the wrappers of `starting` (`os.system`) does not join.
-    """
-    global current, is_over, text
-    current = {**family, "parent": os.getpid()}
-    is_over = False
-    text = json_text.encode(current)
 
 
 def leave() -> None:

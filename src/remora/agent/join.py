@@ -203,9 +203,7 @@ def attach(address: Address, secret: str, kin: Family | None) -> Agent:
     """Dial the hub that has brought us into this running process; when it lets go, leave nothing behind."""
     agent = _dial(address, secret, "attach")
     if kin is not None:
-        family.adopt(kin)
-        starting.install()
-        interpreters.install(current)
+        _enter(kin)
     return agent
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "adapter": "serve the Debug Adapter Protocol to an editor",
     "run": "debug a program in this terminal",
     "attach": "debug, from this terminal, a program that runs",
+    "ps": "the Python processes that can be attached to",
     "log": "messages from a line of a live program",
     "snapshot": "variables and stack at a line of a live program",
     "stack": "where the threads and tasks of a live program are",
@@ -35,10 +36,12 @@ Start a program so that a debugger can attach to it:
 
   remora --listen [HOST:]PORT [options] FILE | -m MODULE | -c CODE [ARG]...
   remora --connect [HOST:]PORT [options] FILE | -m MODULE | -c CODE [ARG]...
+  remora --listen [HOST:]PORT --pid PID
 
   --listen [HOST:]PORT     wait for debuggers on this port (host 127.0.0.1 unless given;
                            0 takes any free port and says which); the program starts at once
   --connect [HOST:]PORT    connect to a debugger that waits on this port
+  --pid PID                a process that runs already listens (or connects); this command then ends
   --wait-for-client        hold the program until a debugger has attached
   --configure-NAME VALUE   set an option of the debugger, e.g. --configure-subProcess false
   --log-to PATH            write the debugger's own log to files in this folder
@@ -85,6 +88,10 @@ def _dispatch(arguments: list[str]) -> int:
                 from remora.cli import terminal
 
                 return terminal.attach(rest)
+            case "ps":
+                from remora.cli import ps
+
+                return ps.run(rest)
             case "log":
                 from remora.cli import log
 

@@ -1,11 +1,11 @@
 """One attach by process id under way.
 
-A process that is debugged already has a hub: the client is passed on to that (`_Door`). Else an agent is brought
-into the program, dials a socket of this hub's, and gets its session.
+A process that is debugged already has a hub: the client is passed on to that (`_Door`). Else an agent is
+brought into the program, dials a socket of this hub's, and gets its session.
 
-What blocks (`remora.inject`) runs on a thread of its own; its news come back onto the loop. Whatever ends this,
-an answer, a `cancel` or the client's leaving, the thread is waited for: when it has ended, nothing of ours is left
-in the program, or will be run there.
+What blocks (`remora.inject`) runs on a thread of its own; its news come back onto the loop. Whatever ends
+this, an answer, a `cancel` or the client's leaving, the thread is waited for: when it has ended, nothing of
+ours is left in the program, or will be run there.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class Attaching:
         self._client = client
         self._wish = wish
         self._waiting = waiting
-        self._pid = int(wish.process_id)
+        assert wish.process_id is not None
+        self._pid = wish.process_id
         self._loop = asyncio.get_running_loop()
         self._secret = os.urandom(16).hex()
         self._seated: asyncio.Future[None] = self._loop.create_future()
@@ -178,7 +179,7 @@ class Attaching:
 
 
 class _Arriving:
-    """Owner of a connection to the private socket, which only the target's user can reach, until its hello."""
+    """Owner of a connection to the private socket until its hello; only the target's user can reach that."""
 
     def __init__(self, attaching: Attaching) -> None:
         self._attaching = attaching

@@ -1,8 +1,9 @@
-"""What a process is doing that does not let us in, seen from outside: its threads, what they wait for, their stacks.
+"""What a process is doing that does not let us in, seen from outside: its threads, what they wait for,
+their stacks.
 
-The kernel tells in which system call a thread is. On CPython 3.14 and later the Python stacks are read from its
-memory, without its help and without stopping it. Looking changes nothing.
-Source: proc(5) `syscall`, `wchan`; CPython Modules/_remote_debugging.
+The kernel tells in which system call a thread is. On CPython 3.14 and later the Python stacks are read from
+its memory, without its help and without stopping it. Looking changes nothing. Source: proc(5) `syscall`,
+`wchan`; CPython Modules/_remote_debugging.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ _X86 = {
 _LATER = {
     22: "epoll_wait", 25: "a file lock", 32: "a file lock", 63: "read", 64: "write", 72: "select", 73: "poll",
     95: "wait", 98: "a lock", 101: "sleep", 115: "sleep", 133: "sigsuspend", 137: "sigwait", 202: "accept",
-    203: "connect", 206: "send", 207: "recv", 211: "send", 212: "recv", 242: "accept", 243: "recv", 260: "wait",
-    441: "epoll_wait",
+    203: "connect", 206: "send", 207: "recv", 211: "send", 212: "recv", 242: "accept", 243: "recv",
+    260: "wait", 441: "epoll_wait",
 }  # fmt: skip
 _READER = (
     "import sys, json, _remote_debugging as r\n"
@@ -90,7 +91,7 @@ def main_thread(target: Target) -> str:
 
 
 def stacks(target: Target) -> dict[int, list[Frame]]:
-    """Return the Python stacks by native thread id, the innermost frame first; {} where they cannot be read."""
+    """Return the Python stacks by native thread id, innermost frame first; {} where they cannot be read."""
     if not remote_exec.knows(target):
         return {}
     command = [target.interpreter(), "-I", "-S", "-c", _READER, str(target.pid)]

@@ -1,10 +1,11 @@
-"""gdb or lldb as our hands, where `ptrace` does not know the machine: they call the same functions (see `native`).
+"""gdb or lldb as our hands, where `ptrace` does not know the machine: they call the same functions (see
+`native`).
 
-They stop all threads for some 50 ms, and need half a second for their own start. They are given addresses, so they
-read no symbols, and their commands from a file in memory, which nobody else can read or change.
+They stop all threads for some 50 ms, and need half a second for their own start. They are given addresses,
+so they read no symbols, and their commands from a file in memory, which nobody else can read or change.
 
-A call made by a debugger cannot be taken back by killing the debugger: the thread would go on in the middle of it.
-So a debugger that hangs is interrupted, and takes the call back itself (`unwindonsignal`).
+A call made by a debugger cannot be taken back by killing the debugger: the thread would go on in the middle
+of it. So a debugger that hangs is interrupted, and takes the call back itself (`unwindonsignal`).
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def _gdb(target: Target, addresses: Addresses, content: bytes) -> tuple[str, lis
     look = [
         "define remora-look",
         "if $remora_thread == 0",
-        f"if $rax >= -516 && $rax <= -512 || $rax == -4",
+        "if $rax >= -516 && $rax <= -512 || $rax == -4",
         f"if {resting} || ($orig_rax == {native.FUTEX} && ($rsi & 127) == {native.FUTEX_WAIT_BITSET})",
         "set $remora_thread = $_thread",
         "end", "end", "end", "end",
@@ -92,6 +93,7 @@ def _gdb(target: Target, addresses: Addresses, content: bytes) -> tuple[str, lis
     function = (
         "((unsigned long(*)(unsigned long, unsigned long, unsigned long, unsigned long, long, unsigned long))"
     )
+    create, queue = (f"{function}{addresses[name]}" for name in ("pthread_create", "Py_AddPendingCall"))
     commands = [
         "set language c", "set $remora_thread = 0", *look,
         "handle all nostop noprint pass", "handle SIGINT stop print nopass",
@@ -102,9 +104,9 @@ def _gdb(target: Target, addresses: Addresses, content: bytes) -> tuple[str, lis
         'if $page == -1', 'printf "remora: it may not map code of ours\\n"', "detach", "quit", "end",
         *_writes("set {{unsigned long}}($page + {offset}) = {value}", content),
         "if $remora_thread != 0",
-        f"set $made = (int) {function}{addresses['pthread_create']})($sp - 1024, 0, $page + {THREAD}, $page, 0, 0)",
+        f"set $made = (int) {create})($sp - 1024, 0, $page + {THREAD}, $page, 0, 0)",
         "else",
-        f"set $made = (int) {function}{addresses['Py_AddPendingCall']})($page + {PENDING}, $page, 0, 0, 0, 0)",
+        f"set $made = (int) {queue})($page + {PENDING}, $page, 0, 0, 0, 0)",
         "end",
         "detach",
         'printf "remora: done %d\\n", $made',

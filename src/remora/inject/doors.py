@@ -1,8 +1,9 @@
 """Whether a process is debugged already: the sockets where the hub of its family would be found.
 
-A family's socket has a name that begins with the id of its root (`hello.family_name`), or its address stands in the
-environment that a member was started with. A process may also have been forked by a member: so its ancestors are
-asked too. That a socket is there does not mean that its hub knows this process: who dials it asks.
+A family's socket has a name that begins with the id of its root (`hello.family_name`), or its address
+stands in the environment that a member was started with. A process may also have been forked by a member:
+so its ancestors are asked too. That a socket is there does not mean that its hub knows this process: who
+dials it asks.
 
 Names without a file can be taken by anybody: a socket of another user's is none of ours (`is_trusted`).
 Source: unix(7), proc(5).
@@ -26,7 +27,7 @@ MAX_GENERATIONS = 64
 
 
 def doors(pid: int) -> list[str]:
-    """Return the names of sockets to dial, the likeliest first; those without a file begin with a zero byte."""
+    """Return names of sockets to dial, the likeliest first; one without a file begins with a zero byte."""
     found: dict[str, None] = {}
     names = _names()
     for ancestor in _lineage(pid):

@@ -1,37 +1,41 @@
 """What the target's main thread runs; never imported, its text is the script, with `arrive({…})` behind it.
 
-It runs between two instructions of the program, with a namespace of its own, and does next to nothing, so that it
-is not felt: a new thread does the rest (inside.py). No exception leaves it.
+It runs between two instructions of the program, with a namespace of its own, and does next to nothing, so
+that it is not felt: a new thread does the rest (inside.py). No exception leaves it.
 
-It begins by renaming `armed` to `begun`: who waits outside gives up by taking `armed` away, and one of the two
-comes first. A script that runs too late does nothing.
+It begins by renaming `armed` to `begun`: who waits outside gives up by taking `armed` away, and one of the
+two comes first. A script that runs too late does nothing.
 """
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-def arrive(start):
-    import _thread  # noqa: PLC0415
-    import posix  # noqa: PLC0415
-    import sys  # noqa: PLC0415
+
+def arrive(start: "dict[str, Any]") -> None:
+    import _thread
+    import posix
+    import sys
 
     try:
         posix.rename(start["folder"] + "/armed", start["folder"] + "/begun")
     except OSError:
         return
 
-    def begin():
-        import _io  # noqa: PLC0415
+    def begin() -> None:
+        import _io
 
         try:
             with _io.open_code(start["package"] + "/remora/inject/inside.py") as file:
                 code = compile(file.read(), "<remora>", "exec")
         except OSError as error:
             with _io.open(start["folder"] + "/said", "w", encoding="utf-8") as file:
-                file.write('{"failed": "it cannot read %s"}' % ascii(error.filename)[1:-1])
+                file.write('{"failed": "it cannot read ' + ascii(error.filename)[1:-1] + '"}')
             return
-        names = {"__name__": "remora inside"}
+        names: dict[str, Any] = {"__name__": "remora inside"}
         exec(code, names)
         names["begin"](start)
 
     if sys.version_info < (3, 13) and _thread.get_native_id() == posix.getpid():
-        import threading  # noqa: F401, PLC0415  its first import makes "the main thread"
+        import threading  # noqa: F401  its first import makes "the main thread"
     _thread.start_new_thread(begin, ())

@@ -1,19 +1,23 @@
 """What a new thread in the target runs: never imported, it is read and run by go.py.
 
-It loads the package and hands over to `remora.agent.arrival`. Nothing of the program's is used that the program
-could have replaced, where that can be helped; what goes wrong is said in the folder (see `place`).
+It loads the package and hands over to `remora.agent.arrival`. Nothing of the program's is used that the
+program could have replaced, where that can be helped; what goes wrong is said in the folder (see `place`).
 """
 
 import _thread
 import posix
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 HURRY_S = 0.00005
 
 
-def begin(start):
+def begin(start: "dict[str, Any]") -> None:
     try:
-        with _Hurry(), _Guard(start["package"]):
+        with _Hurry(), _Guard():
             if "threading" not in sys.modules:
                 _import_threading()
             if start.get("unblock"):
@@ -29,19 +33,20 @@ def begin(start):
         _say(start, {"failed": _describe(error)})
 
 
-def _listen_to_signals():
+def _listen_to_signals() -> None:
     """Undo what the thread that started us was given: what it starts (a hub) would not hear a SIGTERM."""
-    import _signal
+    import signal
 
-    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _import_threading():
+def _import_threading() -> None:
     """Import it on a thread that is not the main one, and mend what it then takes for the main thread."""
-    import threading
+    import threading as module
 
     if sys.version_info >= (3, 13):
         return  # it asks the interpreter which thread that is
+    threading: Any = module
     main = threading._main_thread
     with threading._active_limbo_lock:
         threading._active.pop(main._ident, None)
@@ -56,7 +61,7 @@ def _import_threading():
         threading._shutdown_locks.add(main._tstate_lock)
 
 
-def _main_ident():
+def _main_ident() -> int:
     """Return the identity of the main thread: the one whose outermost frame is the oldest known."""
     frames = sys._current_frames()
     own = _thread.get_ident()
@@ -68,18 +73,18 @@ def _main_ident():
 class _Hurry:
     """While it holds, this thread gets its turn soon beside one that computes.
 
-    Loading makes hundreds of system calls, after each of which the interpreter lock has to be waited for: 5 ms
-    each time, unless the switch interval is shorter.
+    Loading makes hundreds of system calls, after each of which the interpreter lock has to be waited for: 5
+    ms each time, unless the switch interval is shorter.
     """
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         self.programs_s = sys.getswitchinterval()
         self.ours_s = 0.0
         if self.programs_s > HURRY_S:
             sys.setswitchinterval(HURRY_S)
             self.ours_s = sys.getswitchinterval()
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         if self.ours_s and sys.getswitchinterval() == self.ours_s:
             sys.setswitchinterval(self.programs_s)
 
@@ -90,12 +95,11 @@ class _Guard:
     A file of the program's may be called like a module of the standard library, and may be further ahead.
     """
 
-    def __init__(self, package):
+    def __init__(self) -> None:
         self.ident = _thread.get_ident()
-        self.folders = []
-        self.others = package
+        self.folders: list[str] = []
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         import os
 
         library = os.path.dirname(os.__file__)
@@ -108,11 +112,11 @@ class _Guard:
         if library in self.folders:
             sys.meta_path.insert(0, self)
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         if self in sys.meta_path:
             sys.meta_path.remove(self)
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: object = None, target: object = None) -> "Any":
         if path is not None or _thread.get_ident() != self.ident or name in sys.builtin_module_names:
             return None
         import _frozen_importlib_external
@@ -120,7 +124,7 @@ class _Guard:
         return _frozen_importlib_external.PathFinder.find_spec(name, self.folders)
 
 
-def _load_package(root):
+def _load_package(root: str) -> None:
     """Have `remora` from `root`, or as it was loaded before."""
     import _frozen_importlib
     import _frozen_importlib_external
@@ -147,7 +151,7 @@ def _load_package(root):
         raise
 
 
-def _exists(path):
+def _exists(path: str) -> bool:
     try:
         posix.stat(path)
     except OSError:
@@ -155,11 +159,11 @@ def _exists(path):
     return True
 
 
-def _describe(error):
-    return "%s: %s" % (type(error).__name__, error)  # noqa: UP031  # runs before anything of ours is there
+def _describe(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
-def _say(start, result):
+def _say(start: "dict[str, Any]", result: "dict[str, Any]") -> None:
     """Leave word in the folder, for who waits outside."""
     try:
         import json

@@ -1,13 +1,15 @@
 """The ways into a running process, the gentlest first. The first that works ends the climb.
 
 1. CPython 3.14 and later: `sys.remote_exec` (remote_exec.py). Nothing is stopped, not for a moment.
-2. The same, and the system call that an idle event loop sits in is interrupted, which wakes it (`ptrace.nudge`).
+2. The same, and the system call that an idle event loop sits in is interrupted, which wakes it
+   (`ptrace.nudge`).
 3. One thread is stopped for 0.2 ms and made to start ours, or to queue it (ptrace.py; x86-64).
 4. gdb or lldb do the same (debugger.py): slower, for other machines.
 5. We wait, saying what for, and look again now and then whether a thread rests.
 
-All of them run the same script, which works once: whichever comes first renames `armed`, the rest do nothing. So a
-step can be taken while an earlier one may still work, and giving up means taking `armed` away.
+All of them run the same script, which works once: whichever comes first renames `armed`, the rest do
+nothing. So a step can be taken while an earlier one may still work, and giving up means taking `armed`
+away.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ WOKEN_S = 0.1
 # How often we look again whether a thread rests, and say that we still wait.
 AGAIN_S = 1.0
 REMIND_S = 10.0
-# A script that was given up at the last moment may just be being opened; without its file Python would complain.
+# A script that was given up at the last moment may just be being opened; without its file Python would
+# complain.
 LATE_S = 0.05
 
 

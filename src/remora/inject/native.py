@@ -1,19 +1,21 @@
-"""What is done inside a process where no Python call lets us in: which functions, with what, and when it is safe.
+"""What is done inside a process where no Python call lets us in: which functions, with what, and when it is
+safe.
 
-For `ptrace` and for the debuggers (gdb, lldb), which differ only in how they make a thread of the target call a
-function. Two ways, both of which return at once, whatever the program is doing:
+For `ptrace` and for the debuggers (gdb, lldb), which differ only in how they make a thread of the target
+call a function. Two ways, both of which return at once, whatever the program is doing:
 
-* a thread that **rests** in a system call that holds no lock of libc (sleep, recv, accept, wait, a semaphore …)
-  calls `pthread_create`. The new thread takes the interpreter lock when it gets it, runs our script, and ends. The
-  program's own threads are not involved, so this works where all of them are blocked;
-* where none rests, the busy main thread calls `Py_AddPendingCall`, which takes no memory and no interpreter lock:
-  it runs the script soon, between two instructions.
+* a thread that **rests** in a system call that holds no lock of libc (sleep, recv, accept, wait, a
+  semaphore …) calls `pthread_create`. The new thread takes the interpreter lock when it gets it, runs our
+  script, and ends. The program's own threads are not involved, so this works where all of them are blocked;
+* where none rests, the busy main thread calls `Py_AddPendingCall`, which takes no memory and no interpreter
+  lock: it runs the script soon, between two instructions.
 
-Never called on an interrupted thread: anything that allocates (it may stand in malloc), `PyGILState_Ensure` or Python
-code (they wait, and a call that waits cannot be taken back).
+Never called on an interrupted thread: anything that allocates (it may stand in malloc), `PyGILState_Ensure`
+or Python code (they wait, and a call that waits cannot be taken back).
 
 What they are given lies in one page of its own, which the code in it gives back to the system at its end.
-Source: glibc nptl (a semaphore waits with FUTEX_WAIT_BITSET, an internal lock with FUTEX_WAIT); System V x86-64 ABI.
+Source: glibc nptl (a semaphore waits with FUTEX_WAIT_BITSET, an internal lock with FUTEX_WAIT); System V
+x86-64 ABI.
 """
 
 from __future__ import annotations
@@ -34,13 +36,16 @@ THREAD, PENDING, TABLE, TEXT = 16, 192, 320, 512
 _FUNCTIONS = ("PyGILState_Ensure", "PyRun_SimpleString", "PyGILState_Release", "munmap", "pthread_self",
               "pthread_detach")  # fmt: skip
 
-# System calls a thread may be made to call pthread_create in: what Python and programs block in, with no lock held.
+# System calls a thread may be made to call pthread_create in: what Python and programs block in, with no
+# lock held.
 RESTING = frozenset((
-    0, 1, 7, 20, 23, 34, 35, 42, 43, 44, 45, 46, 47, 61, 73, 128, 130, 230, 232, 247, 270, 271, 281, 288, 299, 441,
+    0, 1, 7, 20, 23, 34, 35, 42, 43, 44, 45, 46, 47, 61, 73, 128, 130, 230, 232, 247, 270, 271, 281, 288,
+    299, 441,
 ))  # fmt: skip
 FUTEX = 202
 _FUTEX_COMMAND, FUTEX_WAIT_BITSET = 0x7F, 9
-# What the kernel leaves as the result of an interrupted call: EINTR, or one of its own that mean "call again".
+# What the kernel leaves as the result of an interrupted call: EINTR, or one of its own that mean "call
+# again".
 _INTERRUPTED = frozenset((-4, -512, -513, -514, -516))
 
 
@@ -109,7 +114,7 @@ def text_for(script: str) -> str:
 
 
 def rests(number: int, result: int, second_argument: int) -> bool:
-    """Whether a stopped thread rests: its system call (-1: none), the call's result, the call's second argument."""
+    """Whether a stopped thread rests: its system call (-1: none), that one's result and second argument."""
     if result not in _INTERRUPTED:
         return False
     if number == FUTEX:

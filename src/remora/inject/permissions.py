@@ -10,56 +10,56 @@ import os
 
 _CAP_SYS_PTRACE = 19
 _YAMA = "/proc/sys/kernel/yama/ptrace_scope"
-_IN_CONTAINER = "in a container: `docker run --cap-add=SYS_PTRACE`, or `securityContext.capabilities.add: [SYS_PTRACE]` in Kubernetes"
+_IN_CONTAINER = (
+    "in a container: `docker run --cap-add=SYS_PTRACE`, or in Kubernetes "
+    "`securityContext.capabilities.add: [SYS_PTRACE]`"
+)
+_NEVER = (
+    "the kernel forbids it to everybody (kernel.yama.ptrace_scope is 3, which lasts until the next start of "
+    "the machine): start the program with `python -m remora --listen` instead"
+)
 
 
 def why_not_readable(pid: int, uid: int) -> str:
     """Explain why /proc/PID cannot be read."""
     if uid != os.geteuid() and not _has_ptrace():
         return _other_user(uid)
-    if uid != os.geteuid():
-        return f"the kernel refuses it ({user_name(uid)} may be of another user namespace)"
-    return _not_dumpable()
+    return _protected()
+
+
+def may_trace(pid: int) -> bool:
+    """Whether the kernel would let us at its memory; asking changes nothing."""
+    try:
+        os.close(os.open(f"/proc/{pid}/mem", os.O_RDONLY))
+    except OSError:
+        return False
+    return True
 
 
 def why_not_traced(pid: int, uid: int) -> str:
     """Explain why the memory of the process may not be touched (EPERM)."""
+    tracer = _tracer(pid)
+    if tracer:
+        return f"process {tracer} debugs or traces it already (gdb, strace); end that first"
+    scope = yama_scope()
+    if scope == 3:
+        return _NEVER
     if _has_ptrace():
-        scope = yama_scope()
-        if scope == 3:
-            return (
-                "the kernel forbids it to everybody (kernel.yama.ptrace_scope is 3, which lasts until the next "
-                "start of the machine): start the program with `python -m remora --listen` instead"
-            )
-        return (
-            "the kernel refuses it though this process has CAP_SYS_PTRACE: a security module or a user namespace "
-            f"is in the way ({_seccomp_or('see the audit log')})"
-        )
+        return _protected()
     if uid != os.geteuid():
         return _other_user(uid)
-    match yama_scope():
-        case 1:
-            return (
-                "the kernel lets a process be debugged by its ancestors only (kernel.yama.ptrace_scope is 1). "
-                "Either allow it until the next start, `sudo sysctl kernel.yama.ptrace_scope=0`, or run the "
-                f"debugger as root; {_IN_CONTAINER}"
-            )
-        case 2:
-            return (
-                "the kernel lets only root debug a process (kernel.yama.ptrace_scope is 2): run the debugger as "
-                f"root, or `sudo sysctl kernel.yama.ptrace_scope=0`; {_IN_CONTAINER}"
-            )
-        case 3:
-            return (
-                "the kernel forbids it to everybody (kernel.yama.ptrace_scope is 3, which lasts until the next "
-                "start of the machine): start the program with `python -m remora --listen` instead"
-            )
-    seccomp = _seccomp_or("")
-    if seccomp:
-        return seccomp
-    if os.geteuid() == 0:
-        return f"root has no CAP_SYS_PTRACE here; {_IN_CONTAINER}"
-    return _not_dumpable()
+    if scope == 1:
+        return (
+            "the kernel lets a process be debugged by its ancestors only (kernel.yama.ptrace_scope is 1). "
+            "Either allow it until the next start, `sudo sysctl kernel.yama.ptrace_scope=0`, or run the "
+            f"debugger as root; {_IN_CONTAINER}"
+        )
+    if scope == 2:
+        return (
+            "the kernel lets only root debug a process (kernel.yama.ptrace_scope is 2): run the debugger as "
+            f"root, or `sudo sysctl kernel.yama.ptrace_scope=0`; {_IN_CONTAINER}"
+        )
+    return _protected()
 
 
 def yama_scope() -> int | None:
@@ -89,31 +89,44 @@ def _other_user(uid: int) -> str:
     )
 
 
-def _not_dumpable() -> str:
+def _protected() -> str:
+    if os.geteuid() != 0:
+        return (
+            "the kernel protects it: it has changed its user, or its file may not be read (PR_SET_DUMPABLE)"
+            f"{_seccomp()}. Run the debugger as root"
+        )
+    if not _has_ptrace():
+        return f"root has no CAP_SYS_PTRACE here{_seccomp()}; {_IN_CONTAINER}"
     return (
-        "the kernel protects it: it has changed its user, or its file may not be read (prctl PR_SET_DUMPABLE). "
-        "Run the debugger as root"
+        "the kernel refuses it even to root: it is of another user namespace, or a security module (SELinux, "
+        f"AppArmor) protects it{_seccomp()}"
     )
 
 
-def _seccomp_or(other: str) -> str:
+def _seccomp() -> str:
     """Say that a seccomp filter of ours may be what refuses, if we have one."""
+    if _own_status("Seccomp:") != "2":
+        return ""
+    return ", or the seccomp filter of this container forbids it (--cap-add=SYS_PTRACE changes that too)"
+
+
+def _tracer(pid: int) -> int:
+    """Return the process that traces it, 0 for none."""
     try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
-            mode = next((line.split()[1] for line in file if line.startswith("Seccomp:")), "0")
-    except OSError:
-        return other
-    if mode != "2":
-        return other
-    return f"this process runs under a seccomp filter that may refuse it; {_IN_CONTAINER} (it changes the filter too)"
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as lines:
+            return next((int(line.split()[1]) for line in lines if line.startswith("TracerPid:")), 0)
+    except (OSError, ValueError):
+        return 0
 
 
 def _has_ptrace() -> bool:
+    capabilities = _own_status("CapEff:")
+    return bool(int(capabilities, 16) >> _CAP_SYS_PTRACE & 1) if capabilities else os.geteuid() == 0
+
+
+def _own_status(field: str) -> str:
     try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
-            for line in file:
-                if line.startswith("CapEff:"):
-                    return bool(int(line.split()[1], 16) >> _CAP_SYS_PTRACE & 1)
+        with open("/proc/self/status", encoding="utf-8", errors="replace") as lines:
+            return next((line.split()[1] for line in lines if line.startswith(field)), "")
     except OSError:
-        pass
-    return os.geteuid() == 0
+        return ""

@@ -1,8 +1,8 @@
 """The folder where we and the target meet: the script, what it leaves behind, the socket it dials.
 
-Only the target's user may enter it (and root), so the secret in the script is safe. It lies where both can see
-it: a target in a container or a chroot has a root folder of its own, which we reach through /proc/PID/root.
-The names in it:
+Only the target's user may enter it (and root), so the secret in the script is safe. It lies where both can
+see it: a target in a container or a chroot has a root folder of its own, which we reach through
+/proc/PID/root. The names in it:
 
 * `go.py`: the script;
 * `armed`, which the script renames to `begun` as the first thing it does: see go.py;
@@ -48,7 +48,6 @@ class Place:
                 if not stat.S_ISDIR(os.lstat(target.path(base)).st_mode):
                     continue
                 os.mkdir(path, 0o700)
-                self._give(path)
                 self.folder, self.inside = path, os.path.join(base, name)
                 return
         raise cannot(target.pid, "there is no folder that both it and this process can write to (tried "
@@ -66,9 +65,13 @@ class Place:
         """Write the script; return its path as the target sees it."""
         with open(os.path.join(os.path.dirname(__file__), "go.py"), encoding="utf-8") as file:
             text = file.read()
-        start = {**start, "folder": self.inside, "package": self._package()}
+        package = self._package()
+        carried = package == self.inside
+        start = {**start, "folder": self.inside, "package": package, "carried": carried}
         self._write("armed", "")
         self._write("go.py", f"{text}\n\narrive({start!r})\n")
+        # Last: until here nobody else could put anything into it.
+        self._give(self.folder)
         return os.path.join(self.inside, "go.py")
 
     def disarm(self) -> bool:
@@ -104,7 +107,7 @@ class Place:
 
     def _give(self, path: str) -> None:
         if self._target.uid != os.geteuid():
-            os.chown(path, self._target.uid, self._target.gid)
+            os.chown(path, self._target.uid, self._target.gid, follow_symlinks=False)
 
     def _package(self) -> str:
         """Return the folder that holds `remora`, as the target sees it."""

@@ -12,7 +12,7 @@ import re
 
 from remora.dap.errors import DapError
 from remora.inject.elf import Image, NotElf
-from remora.inject.failures import cannot
+from remora.inject.failures import cannot, not_python
 from remora.inject.permissions import why_not_readable
 
 TYPE_CHECKING = False
@@ -77,6 +77,13 @@ class Target:
         """Whether the process of this id is still the one that was looked at."""
         return born(self.pid) == self.born
 
+    @property
+    def version_text(self) -> str:
+        """Return its version as people write it: 3.14.0rc2."""
+        level = {0xA: "a", 0xB: "b", 0xC: "rc"}.get(self.version >> 4 & 0xF, "")
+        serial = f"{level}{self.version & 0xF}" if level else ""
+        return f"{self.version >> 24}.{self.version >> 16 & 0xFF}.{self.version >> 8 & 0xFF}{serial}"
+
     def interpreter(self) -> str:
         """Return the path of its interpreter, to be run by us: the very file, even if it was replaced."""
         if self._shares_view and not self.executable.endswith(" (deleted)"):
@@ -101,9 +108,12 @@ class Target:
         if old:
             raise self._too_old(old[1])
         if "python" in name:
-            raise cannot(self.pid, f"{self.executable} looks like Python, but its version cannot be read: a "
-                         "static build without symbols; start it with `python -m remora --listen` instead")  # fmt: skip
-        raise cannot(self.pid, f"it is not a Python program ({self.executable})")
+            reason = (
+                f"{self.executable} looks like Python, but its version cannot be read: a static build "
+                "without symbols; start it with `python -m remora --listen` instead"
+            )
+            raise cannot(self.pid, reason)
+        raise not_python(self.pid, f"it is not a Python program ({self.executable})")
 
     def _too_old(self, version: str) -> DapError:
         return cannot(self.pid, f"it runs Python {version}, and remora needs 3.12 or newer")
@@ -141,12 +151,21 @@ def state(pid: int) -> str:
         return ""
 
 
+def command_line(pid: int) -> list[str]:
+    """Return the words of its command line; [] if there is none, or it is not ours to read."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().decode(errors="replace").rstrip("\0").split("\0")
+    except OSError:
+        return []
+
+
 def gone(pid: int) -> DapError:
     return cannot(pid, "it has ended meanwhile")
 
 
 def _no_program(pid: int) -> DapError:
-    return cannot(pid, "it is a thread of the kernel, or is ending: it has no program")
+    return not_python(pid, "it is a thread of the kernel, or is ending: it has no program")
 
 
 def _status(pid: int) -> dict[str, str]:

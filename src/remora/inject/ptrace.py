@@ -1,14 +1,14 @@
 """Our own way in, without a debugger: ptrace(2) through ctypes. Linux on x86-64.
 
-One thread of the target is stopped for some 0.2 ms; the others run on. It is made to call one function that returns
-at once (see `native`), and goes on exactly where it was: registers, also those for vectors, its signal mask and the
-system call it was in are restored. Nobody else can notice: no signal is sent, and its parent is not told, as it
-would be of a stop by SIGSTOP.
+One thread of the target is stopped for some 0.2 ms; the others run on. It is made to call one function that
+returns at once (see `native`), and goes on exactly where it was: registers, also those for vectors, its
+signal mask and the system call it was in are restored. Nobody else can notice: no signal is sent, and its
+parent is not told, as it would be of a stop by SIGSTOP.
 
 * All calls must come from one thread of ours: the kernel knows the tracer as a thread.
 * If we die, the kernel lets the thread go on.
-* A call that does not return within `CALL_S` is taken back: the registers are restored. That is safe for the two
-  functions we call, which wait only for locks that are held for microseconds.
+* A call that does not return within `CALL_S` is taken back: the registers are restored. That is safe for
+  the two functions we call, which wait only for locks that are held for microseconds.
 
 Source: ptrace(2); Linux arch/x86/kernel/signal.c for what happens to an interrupted system call.
 """
@@ -31,17 +31,16 @@ from remora.inject.native import PAGE_BYTES, Addresses, Unavailable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeVar
 
     from remora.inject.processes import Target
 
-    T = TypeVar("T")
-
 CALL_S = 2.0
-# From the interrupt to the stop: at once, unless the thread sits in the kernel where nothing wakes it (state D).
+# From the interrupt to the stop: at once, unless the thread sits in the kernel where nothing wakes it
+# (state D).
 STOP_S = 1.0
-# How often the main thread is looked at for a moment when it holds no lock of C for certain, and how far apart. A
-# thread that computes is there every second time. One that never is can hardly hold the one lock that matters.
+# How often the main thread is looked at for a moment when it holds no lock of C for certain, and how far
+# apart. A thread that computes is there every second time. One that never is can hardly hold the one lock
+# that matters.
 SAMPLES = 20
 SAMPLE_S = 0.0005
 # A look at each of this many threads for one that rests.
@@ -61,8 +60,8 @@ _REGISTERS = (
 _LAYOUT = struct.Struct(f"<{len(_REGISTERS)}Q")
 # Below the stack pointer lie 128 bytes that a function may use; then room for what is handed out.
 _BELOW_STACK = 128 + 1024
-# Where a function returns to: in the lowest page, which nobody can map. The fault tells us, and nobody else. (Not
-# to the page of ours: the thread that was made may have given that back by then.)
+# Where a function returns to: in the lowest page, which nobody can map. The fault tells us, and nobody
+# else. (Not to the page of ours: the thread that was made may have given that back by then.)
 _NOWHERE = 0x10
 _SYSCALL = b"\x0f\x05"
 _MMAP = 9
@@ -79,7 +78,8 @@ def works_here() -> bool:
 
 
 def enter(target: Target, script: str, *, queue: bool) -> str | None:
-    """Have the target run `script` (a path as it sees it); return how, for people, or None if it cannot be now.
+    """Have the target run `script` (a path as it sees it); return how, for people, or None if it cannot be
+    now.
 
     If none of its threads rests, and only if `queue`, the main thread is to run it as soon as it can.
     PermissionError if we may not trace it; ProcessLookupError if it ends; Unavailable.
@@ -100,7 +100,7 @@ def nudge(pid: int) -> None:
     _on_own_thread(stop_and_go)
 
 
-def _on_own_thread(work: Callable[[], T]) -> T:
+def _on_own_thread[T](work: Callable[[], T]) -> T:
     """Do it on a thread that ends then: with it ends every hold on the target, whatever has gone wrong."""
     results: list[T] = []
     errors: list[BaseException] = []
@@ -220,7 +220,7 @@ class Stopped:
         return address
 
     def call(self, function: int, *arguments: int) -> int:
-        """Have it call a function of C; return what that returns, as an int. Unavailable if it does not return."""
+        """Have it call a function of C; return what that returns, as an int. Unavailable if it does not."""
         stack = self.scratch - 8
         fd = os.open(f"/proc/{self._pid}/mem", os.O_RDWR)
         try:
@@ -317,7 +317,7 @@ class Stopped:
                 raise Unavailable(f"a call in it ended in {signal.Signals(number).name}, and was taken back")
 
     def _stop(self) -> None:
-        """Wait for the stop we have asked for. What signals come first are delivered as if we were not here."""
+        """Wait for the stop we have asked for. Signals that come first are delivered as without us."""
         deadline = time.monotonic() + STOP_S
         while True:
             number, is_ours = self._wait(deadline)
