@@ -3,8 +3,8 @@
 Three ways to be one, by what ends it:
 
 * `LISTEN` (beside a program that called `listen`): the end of its last session, then of its last client;
-* `STDIO` (`remora adapter`): its one client leaves (or a signal), and what that launched has ended, and the
-  sessions of its children too;
+* `STDIO` (`remora adapter`): its one client leaves (or a signal), what that launched has ended, and nobody is
+  attached to a child of it;
 * `SERVER` (`remora adapter --port`): a signal.
 
 All state is touched on the loop's thread only; the tasks in the task group do what takes time (starting a
@@ -13,21 +13,21 @@ program, dialling), everything else happens in callbacks.
 
 from __future__ import annotations
 
-import enum
 import os
 import signal
 import socket
 
-from remora.dap.errors import DEBUGGEE_GONE, INTERNAL, SESSION_TAKEN, DapError, UsageError
+from remora.dap.errors import INTERNAL, DapError, UsageError
 from remora.dap.hello import HELLO
 from remora.dap.trust import same_secret
 from remora.hub import access, family, life, listeners
 from remora.hub.children import Children
-from remora.hub.client import Client, Waiting
-from remora.hub.configuration import Address, Attach, Launch
+from remora.hub.client import Client
 from remora.hub.connection import Connection
+from remora.hub.entrance import Entrance
 from remora.hub.journal import Journal
 from remora.hub.loop import asyncio
+from remora.hub.mode import Mode
 from remora.hub.session import Session
 from remora.hub.strangers import Strangers
 
@@ -38,18 +38,11 @@ if TYPE_CHECKING:
 
     from remora.dap.framing import FramingError
     from remora.dap.hello import Family, Hello
-    from remora.hub import launch
     from remora.hub.access import Peer
+    from remora.hub.client import Waiting
+    from remora.hub.configuration import Attach, Launch
     from remora.hub.process import Watched
     from remora.hub.undebugged import Undebugged
-
-
-class Mode(enum.Enum):
-    """What ends the hub; see the module."""
-
-    LISTEN = "listen"
-    STDIO = "stdio"
-    SERVER = "server"
 
 
 # A client that has introduced itself may stay this long without attaching.
@@ -67,14 +60,14 @@ class Hub:
         self.mode = mode
         self.token = token
         self.journal = journal or Journal()
-        self._sessions: list[Session] = []
+        self.sessions: list[Session] = []
         self._running: set[object] = set()  # programs without a session: undebugged, or on their way to one
         self._clients: set[Client] = set()
         self._stdio: Client | None = None
         self._strangers = Strangers(self.journal, agent=self._agent_arrived, client=self._client_arrived)
         self._door: family.Door | None = None
         self._tree = family.Tree(is_one=mode is not Mode.SERVER)
-        self._children = Children(
+        self.children = Children(
             self._tree,
             later=lambda seconds, call: asyncio.get_running_loop().call_later(seconds, call),
             address_for=self._address_for,
@@ -83,14 +76,13 @@ class Hub:
             journal=self.journal,
         )
         # Host and port of the TCP sockets; what is asked for first is listed first.
-        self._ports: list[tuple[str, int]] = []
-        # Clients whose attach waits for a debuggee to come.
-        self._waiting: list[tuple[Client, Attach, Waiting]] = []
+        self.ports: list[tuple[str, int]] = []
+        self._entrance = Entrance(self)
         # Debuggees we started and wait for: secret -> what to do when they say hello.
         self._expected: dict[str, Callable[[Connection, Hello], None]] = {}
         self._had_session = False
         self._lingering: asyncio.TimerHandle | None = None
-        self._agents_due = 0
+        self.agents_due = 0
         self._servers: list[asyncio.Server] = []
         self._finished = asyncio.Event()
         self.at_end: set[Callable[[], None]] = set()  # what is called last
@@ -143,7 +135,7 @@ class Hub:
             if sock.family == socket.AF_UNIX:
                 server = await loop.create_unix_server(self.make_connection, sock=sock)
             else:
-                self._ports.append(sock.getsockname()[:2])
+                self.ports.append(sock.getsockname()[:2])
                 server = await loop.create_server(self.make_connection, sock=sock)
             self._servers.append(server)
 
@@ -166,7 +158,7 @@ class Hub:
 
     async def adopt_agent(self, sock: socket.socket) -> None:
         """Take a connection that is an agent's, proven by being ours."""
-        self._agents_due += 1
+        self.agents_due += 1
         loop = asyncio.get_running_loop()
         await loop.create_connection(lambda: Connection(_Agent(self)), sock=sock)
 
@@ -214,16 +206,16 @@ class Hub:
                 connection.abort()
                 return
         if proven:
-            self._agents_due -= 1
+            self.agents_due -= 1
         if self._succeeds(connection, hello):
             return
         session = self._make_session(connection, hello)
         if session.is_child:
-            self._pair(session)
+            self._entrance.pair(session)
             if session.client is None:
-                self._children.born(session)
+                self.children.born(session)
         else:
-            self._pair(session)
+            self._entrance.pair(session)
 
     def _succeeds(self, connection: Connection, hello: Hello) -> bool:
         """Take what a process says after an exec: its session goes on."""
@@ -237,7 +229,8 @@ class Hub:
         connection.owner = session
         session.successor(connection, hello)
         if session.client is None:
-            self._children.born(session)
+            self.children.ended(session)
+            self.children.born(session)
         return True
 
     def _make_session(
@@ -254,7 +247,7 @@ class Hub:
         )
         session.spares = lambda: self._others_look(session)
         connection.owner = session
-        self._sessions.append(session)
+        self.sessions.append(session)
         self._had_session = True
         self.journal.write(f"session: process {hello['pid']}")
         return session
@@ -264,26 +257,17 @@ class Hub:
         family = self._tree.of_family(session.member.root) if session.member is not None else ()
         return any(other is not session and other.client is not None for other in family)
 
-    def _pair(self, session: Session) -> None:
-        for entry in self._waiting:
-            client, wish, waiting = entry
-            is_meant = wish.means(session.pid, session.interpreter)
-            if session.is_free and (is_meant or (wish.sub_process_id is None and not session.is_child)):
-                self._waiting.remove(entry)
-                self._seat(client, waiting, session, wish)
-                return
-
     def agent_lost_early(self) -> None:
         """The agent we were made for went before its hello."""
-        self._agents_due -= 1
+        self.agents_due -= 1
         self._had_session = True
         self._look_for_the_end()
 
     def _session_ended(self, session: Session) -> None:
         self.journal.write(f"session of process {session.pid} has ended")
-        if session in self._sessions:
-            self._sessions.remove(session)
-        self._children.ended(session)
+        if session in self.sessions:
+            self.sessions.remove(session)
+        self.children.ended(session)
         if session.member is not None:
             self._tree.close(session.member)
         if self.mode is Mode.LISTEN and not session.said_goodbye and self._lingering is None:
@@ -295,10 +279,10 @@ class Hub:
         self._look_for_the_end()
 
     def _client_ready(self, session: Session) -> None:
-        self._children.ready(session, was_told=session.was_told)
+        self.children.ready(session, was_told=session.was_told)
 
     def _client_left(self, session: Session, client: Client) -> None:
-        self._children.left(client, for_good=not session.ended)
+        self.children.left(client, for_good=not session.ended)
 
     def _address_for(self, client: Client) -> tuple[str, int]:
         """Return where a client dials to reach another session of this hub. OSError if there is no port."""
@@ -307,13 +291,13 @@ class Hub:
         local = client.connection.peer.local
         if local is not None:
             return local
-        if not self._ports:
+        if not self.ports:
             # The client is on stdio: the ones for the children dial a port of their own.
             sockets = listeners.listen("127.0.0.1", 0)
             address = sockets[0].getsockname()
             self._serve_soon(sockets)
             return address[0], address[1]
-        return self._ports[0]
+        return self.ports[0]
 
     # Clients.
 
@@ -326,130 +310,7 @@ class Hub:
 
     def start(self, client: Client, asked: dict[str, Any], wish: Attach | Launch) -> None:
         """Let a client that may in go where it wishes. Raise UsageError where that cannot be."""
-        if wish.wants_log:
-            self._log(client)
-        if isinstance(wish, Launch):
-            if self.mode is Mode.LISTEN:
-                raise UsageError('this port belongs to a running program: use "request": "attach"')
-            from remora.hub import launch
-
-            plan = launch.Plan(wish, os.environ, os.getcwd())
-            self._run(client, asked, lambda waiting: self._launch(client, wish, plan, waiting))
-        elif wish.process_id is not None:
-            if self.mode is Mode.LISTEN:
-                raise UsageError('this port belongs to a running program: leave out "processId"')
-            self._run(client, asked, lambda waiting: self._bring(client, wish, waiting))
-        elif wish.connect is not None and not self._is_here(wish.connect):
-            address = wish.connect
-            self._run(client, asked, lambda waiting: self._dial(client, asked, wish, address, waiting))
-        else:
-            if wish.connect is not None:
-                client.dialled = (wish.connect.host, wish.connect.port)
-            self._attach(client, asked, wish)
-
-    def _log(self, client: Client) -> None:
-        """Write to a file from now on, and say where."""
-        from remora.hub.journal import log_folder
-
-        if self.journal.path is None:
-            try:
-                self.journal.open(os.path.join(log_folder(), f"remora-hub-{os.getpid()}.log"))
-            except OSError as error:
-                client.note(f"no log can be written: {error}")
-                return
-        client.note(f"the log is {self.journal.path}")
-
-    def _is_here(self, address: Address) -> bool:
-        """Tell whether that is how a client has reached us: editors say in `attach` what they dialled."""
-        if self.mode is Mode.LISTEN:
-            return True  # under whatever name: behind a tunnel or a container's port, ours is another one
-        return any(port == address.port for _, port in self._ports) and address.host in (
-            *listeners.LOOPBACK_NAMES,
-            *(host for host, _ in self._ports),
-        )
-
-    def _attach(self, client: Client, asked: dict[str, Any], wish: Attach) -> None:
-        sessions = self._meant(wish)
-        for session in sessions:
-            if session.is_free:
-                self._seat(client, None, session, wish, asked)
-                return
-        if sessions:
-            holder = sessions[0].client
-            if holder is None:
-                raise DEBUGGEE_GONE(reason="it closed its connection to remora")
-            raise SESSION_TAKEN(who=holder.name)
-        if wish.sub_process_id is not None:
-            raise DEBUGGEE_GONE(reason=f"there is no process {wish.sub_process_id}")
-        if self.mode is Mode.LISTEN and not self._agents_due:
-            raise DEBUGGEE_GONE(reason="it has ended")
-        if self.mode is Mode.STDIO and wish.listen is None:
-            raise UsageError(
-                'the attach configuration needs "connect": {"host": …, "port": …}, where the program listens '
-                'or "listen", where the program will connect to'
-            )
-        waiting = Waiting(asked, lambda: self._stop_waiting(client))
-        client.seat = waiting
-        self._waiting.append((client, wish, waiting))
-        if wish.listen is not None:
-            address = wish.listen
-            try:
-                self.background(self.serve(listeners.listen(address.host, address.port)), client, asked)
-            except DapError as error:
-                client.unbind()
-                self._stop_waiting(client)
-                if not (isinstance(error, listeners.CannotListen) and error.is_in_use):
-                    raise
-                # Most likely a hub of before, whose client has left and whose program is still there.
-                self._run(client, asked, lambda waiting: self._dial(client, asked, wish, address, waiting))
-                return
-            client.note(f"waiting for a program: python -m remora --connect {address} FILE")
-        elif self.mode is Mode.SERVER:
-            client.note(
-                "waiting for a program to connect to this port: python -m remora --connect HOST:PORT FILE"
-            )
-
-    def _meant(self, wish: Attach) -> list[Session]:
-        """Return the sessions an attach may mean: the roots, or what is left when these are gone."""
-        living = [session for session in self._sessions if not session.ended]
-        if wish.sub_process_id is not None:
-            return [session for session in living if wish.means(session.pid, session.interpreter)]
-        return [session for session in living if not session.is_child] or living
-
-    def _stop_waiting(self, client: Client) -> None:
-        self._waiting = [entry for entry in self._waiting if entry[0] is not client]
-
-    def _seat(
-        self,
-        client: Client,
-        waiting: Waiting | None,
-        session: Session,
-        wish: Attach | Launch,
-        asked: dict[str, Any] | None = None,
-    ) -> None:
-        client.seat = session
-        session.was_told = self._children.attached(session)
-        session.attach(client, waiting.asked if waiting is not None else asked or {}, wish)
-        if waiting is not None:
-            waiting.hand_over(client, session)
-
-    # What takes time.
-
-    def _run(
-        self,
-        client: Client,
-        asked: dict[str, Any],
-        begin: Callable[[Waiting], Coroutine[Any, Any, None]],
-    ) -> None:
-        task: asyncio.Task[None] | None = None
-
-        def give_up() -> None:
-            if task is not None:
-                task.cancel()
-
-        waiting = Waiting(asked, give_up)
-        client.seat = waiting
-        task = self.background(begin(waiting), client, asked)
+        self._entrance.start(client, asked, wish)
 
     def background(
         self, work: Coroutine[Any, Any, None], client: Client, asked: dict[str, Any]
@@ -476,26 +337,6 @@ class Hub:
         # Cancelled before its first step it would leave `work` behind, and Python says so on stderr.
         task.add_done_callback(lambda _: work.close())
         return task
-
-    async def _dial(
-        self, client: Client, asked: dict[str, Any], wish: Attach, address: Address, waiting: Waiting
-    ) -> None:
-        from remora.hub.remote import RESTART_S, Remote
-
-        patience_s = wish.timeout_s or (RESTART_S if wish.restart else 0.0)
-        remote = Remote(client, asked, address, patience_s=patience_s, restart=wish.restart)
-        await remote.dial()
-        waiting.hand_over(client, remote)
-
-    async def _launch(self, client: Client, wish: Launch, plan: launch.Plan, waiting: Waiting) -> None:
-        from remora.hub.launcher import Launcher
-
-        await Launcher(self, client, wish, plan, waiting).start()
-
-    async def _bring(self, client: Client, wish: Attach, waiting: Waiting) -> None:
-        from remora.hub.attaching import Attaching
-
-        await Attaching(self, client, wish, waiting).start()
 
     # For the launcher, and attaching by process id.
 
@@ -534,7 +375,7 @@ class Hub:
     ) -> Session:
         """Make the session of a program that has said hello, and seat its client."""
         session = self._make_session(connection, hello, launched=True, program=program)
-        self._seat(client, waiting, session, wish)
+        self._entrance.seat(client, waiting, session, wish)
         return session
 
     def brought(
@@ -542,7 +383,7 @@ class Hub:
     ) -> Session:
         """Make the session of a program that was running before it had an agent, and seat its client."""
         session = self._make_session(connection, hello)
-        self._seat(client, waiting, session, wish)
+        self._entrance.seat(client, waiting, session, wish)
         return session
 
     # The end.
@@ -553,20 +394,17 @@ class Hub:
         if self.mode is Mode.STDIO:
             # Children that nobody looks at run on without us. A program that has dialled in stays: whoever
             # attaches with the same "listen" again finds it here.
-            is_needed = any(not session.is_child for session in self._sessions)
-            if not (is_needed or self._clients or self._children.is_waiting):
+            is_needed = any(not session.is_child for session in self.sessions)
+            if not (is_needed or self._clients or self.children.is_waiting):
                 self._finished.set()
             return
-        if self._sessions or not self._had_session or self._lingering is not None:
+        if self.sessions or not self._had_session or self._lingering is not None:
             return
         for server in self._servers:
             server.close()
         self._servers.clear()
-        self._ports.clear()
-        for client, _, waiting in self._waiting:
-            client.unbind()
-            client.fail(waiting.asked, DEBUGGEE_GONE(reason="it has ended"))
-        self._waiting.clear()
+        self.ports.clear()
+        self._entrance.close()
         if not self._clients:
             self._finished.set()
             return

@@ -13,8 +13,9 @@ import stat
 from remora.hub.loop import asyncio  # isort: skip  # first, so that it stays light
 
 from remora.hub.connection import Valve
-from remora.hub.hub import Hub, Mode
+from remora.hub.hub import Hub
 from remora.hub.journal import Journal
+from remora.hub.mode import Mode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
