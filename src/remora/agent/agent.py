@@ -74,9 +74,9 @@ class Agent:
         self._reloader: Reloader | None = None
         self._untraced: set[int] = set()
         self._waiters: list[_thread.LockType] = []
+        self.on_release: Callable[[], None] = lambda: None  # in a sub-interpreter, where nobody waits (guest)
         self._loading = _thread.RLock()  # guards the making of engine and inspector
         self._dispatch: Handler | None = None
-        self.on_release: Callable[[], None] = lambda: None  # in a sub-interpreter, where nobody waits (guest)
 
     # --- parts
 
@@ -103,6 +103,7 @@ class Agent:
         """
         import bisect  # noqa: F401
         import io  # noqa: F401
+        import re  # noqa: F401  with enum, functools, collections and others behind it
 
     def load(self) -> None:
         """Load what a session needs: engine, values and handlers. Any thread; idempotent."""
@@ -242,6 +243,7 @@ class Agent:
         waiters, self._waiters = self._waiters, []
         for gate in waiters:
             gate.release()
+        self.on_release()
 
     # --- the program's own wishes (any thread)
 
@@ -254,7 +256,6 @@ class Agent:
         """Stop at the first line of the main program, if the client has asked for that."""
         self.is_ahead = False  # before the look at the client: one that comes in between pauses us itself
         if self.is_ready() and self.options.stop_on_entry:
-        self.on_release()
             self.engine.stop_on_entry(code)
 
     def uncaught(self, error: BaseException) -> None:
@@ -391,9 +392,11 @@ def _wait_until_outside() -> None:
     """
     import select
 
+    from remora.engine.frames import current_frames
+
     main = threading.main_thread().ident or 0
     for _ in range(LEAVING_MS):
-        frame = sys._current_frames().get(main)
+        frame = current_frames().get(main)
         if frame is None or not frame.f_code.co_filename.startswith(_PACKAGE):
             return
         select.poll().poll(1)

@@ -29,8 +29,29 @@ TRACKER = "from multiprocessing.resource_tracker import main"
 FORK_SERVER = "from multiprocessing.forkserver import main"
 
 
-def start() -> None:
-    """Join as a process that has just been started, if it was born into a family. Called by sitecustomize."""
+def start(path: list[str], before: set[str]) -> None:
+    """Join as a process that has just been started, if it was born into a family. Called by sitecustomize.
+
+    `path` is the program's sys.path, `before` are the modules that it would find loaded; until it begins,
+    sys.path leads to the standard library alone.
+    """
+    start_family()
+    taken = [name for name in set(sys.modules) - before if is_elsewhere(name, path)]
+    if not taken:
+        return
+    from remora.agent import join
+
+    agent = join.current()
+    if agent is not None:
+        # Now, while our own imports still mean the standard library's.
+        agent.load()
+        agent.inspector.warm_up()
+    for name in taken:
+        del sys.modules[name]
+
+
+def start_family() -> None:
+    """Join, and come back when the program is to begin."""
     kin = family.inherited()
     text = code_of(sys.orig_argv)
     if kin is None or TRACKER in text:
@@ -42,9 +63,30 @@ def start() -> None:
     if FORK_SERVER in text:
         join.pass_on(kin)
     elif join.join_family(kin):
-        # Before the program has set a handler of its own: it dies as it would have.
-        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-        os.kill(os.getpid(), _signal.SIGINT)
+        die_of_ctrl_c()
+
+
+def die_of_ctrl_c() -> None:
+    """End as a Python that has not begun its program would: no handler of that has been set yet."""
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    os.kill(os.getpid(), _signal.SIGINT)
+
+
+def is_elsewhere(name: str, path: list[str]) -> bool:
+    """Say whether the program has a module of its own by the name of one that we have imported.
+
+    The standard library's is ours alone then, as it is for a program that is launched (run.py).
+    """
+    spec = getattr(sys.modules[name], "__spec__", None)
+    if name.startswith("remora") or spec is None or not spec.has_location:
+        return False
+    library = os.path.dirname(os.__file__)
+    folders = path[: path.index(library)] if library in path else path
+    if not sys.flags.safe_path:
+        script = sys.argv[0] if sys.argv else ""
+        folders = [os.getcwd() if script in ("", "-c", "-m") else os.path.dirname(script) or ".", *folders]
+    places = (os.path.join(folder, *name.split(".")) for folder in folders if not folder.endswith(".zip"))
+    return any(os.path.exists(f"{place}.py") or os.path.exists(f"{place}/__init__.py") for place in places)
 
 
 def start_deaf() -> None:
@@ -54,7 +96,7 @@ def start_deaf() -> None:
     note = os.environ.pop(CHILD_VARIABLE)
     kind, value, args, sys.orig_argv[:] = command_line.as_given(sys.orig_argv, note)
     sys.argv[:] = [value if kind == "program" else f"-{kind[0]}", *args]
-    start()
+    start_family()
     agent = join.current()
     run.run(kind, value, args, agent=agent, ready=agent.program_begins if agent is not None else _nothing)
 

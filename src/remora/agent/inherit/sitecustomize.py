@@ -11,14 +11,16 @@ Any Python may read this, an old one too: the folder is in the PYTHONPATH of all
 import os
 import sys
 
+NAME = "sitecustomize"
+
 
 def _real():
     # Where our own entry was, nothing is left; what Python imports now is what it would have imported.
     ours = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if entry != ours]
     sys.path_importer_cache.pop(ours, None)
-    sys.modules.pop("sitecustomize", None)
-    import sitecustomize  # noqa: F401
+    sys.modules.pop(NAME, None)
+    __import__(NAME)
 
 
 def _join():
@@ -26,6 +28,7 @@ def _join():
         return
     if "REMORA_SESSION" in os.environ or "REMORA_FAMILY" not in os.environ:
         return  # launched by a hub: boot.py is next
+    path, before = sys.path[:], set(sys.modules)
     try:
         import _frozen_importlib
         import _frozen_importlib_external
@@ -35,15 +38,23 @@ def _join():
         spec = _frozen_importlib_external.PathFinder.find_spec("remora", [root])
         module = _frozen_importlib.module_from_spec(spec)
         sys.modules["remora"] = module
+        # PYTHONPATH may lead to a warnings.py, which is the program's and not for us.
+        library = os.path.dirname(os.__file__)
+        sys.path[:] = [each for each in path if each.startswith(library + os.sep + "lib-") or each == library]
         spec.loader.exec_module(module)
         from remora.agent import member
 
-        member.start()
+        member.start(path, before)
     except Exception:
-        pass
+        if not any(name.startswith("remora.agent.join") for name in sys.modules):
+            for name in set(sys.modules) - before:
+                if name.partition(".")[0] == "remora":
+                    del sys.modules[name]
+    finally:
+        sys.path[:] = path
 
 
-_ourselves = sys.modules["sitecustomize"]  # Python 2 would empty our names when nobody holds us
+_ourselves = sys.modules[NAME]  # Python 2 would empty our names when nobody holds us
 try:
     _real()
 finally:
