@@ -6,6 +6,8 @@ gone. What a client may send before it is attached is none of its business (see 
 Everything happens in callbacks on the loop's thread that never wait in the middle, so there is no lock and no
 queue, and the order of messages is the order of callbacks. Knows no sockets: it is handed things with `send`.
 
+Longer than most modules: forwarding, coming back after an exec and ending all turn on who is there just now.
+
 A process may put another program in its place (exec): the agent goes without a word, and while the process
 lives the session waits a little for the agent of the new image (`successor`), with which it goes on.
 
@@ -275,16 +277,17 @@ class Session:
         self._ended_cleanly = self._detaching = False
         self.is_held = hello.get("waiting") is True
         client, configuration = self.client, self._configuration
-        if client is None or configuration is None:
-            self._kept = None
-            return
         kept = self._kept or []
         for question in reversed(vigil.questions if vigil is not None else []):
-            if question["command"] in _ASKED_AGAIN:
+            if question["command"] in _ASKED_AGAIN and self.is_ready:
                 kept.insert(0, question)
-            else:
+            elif client is not None:
                 client.fail(question, DEBUGGEE_GONE(reason="it has put another program in its place (exec)"))
-        self._kept = kept
+        self._kept = kept if client is not None else None
+        if client is not None and not self.is_ready:
+            self._let_go()  # its attach has just failed
+        if client is None or configuration is None or not self.is_ready:
+            return
         for thread in self._threads:
             client.event("thread", {"reason": "exited", "threadId": thread})
         self._threads.clear()
@@ -638,8 +641,13 @@ class Session:
         self._configuration = None
         self._replay = Replay()
         self._threads.clear()
-        self._kept = None
+        kept, self._kept = self._kept or [], None
+        if self._vigil is not None:
+            kept = self._vigil.questions + kept
+            self._vigil.questions = []
         if client is not None:
+            for question in kept:
+                client.fail(question, DEBUGGEE_GONE(reason="it is about to run another program, or to end"))
             client.unbind()
             if self._on_left is not None:
                 self._on_left(self, client)

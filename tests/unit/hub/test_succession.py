@@ -135,6 +135,28 @@ def test_a_client_may_leave_meanwhile() -> None:
     assert scene.session.is_free
 
 
+def test_what_it_has_asked_is_answered_first() -> None:
+    scene, _ = attached()
+    scene.ask("threads")
+    scene.agent_breaks()
+    scene.ask("modules")
+    scene.ask("disconnect")
+    assert scene.connection.names() == ["threads!?", "modules!?", "disconnect!"]
+
+
+def test_an_attach_that_was_under_way_fails() -> None:
+    scene, deaths = Scene(startMethod="child"), Deaths()
+    scene.session._watch = deaths.watch
+    scene.ask("initialize")
+    scene.ask("attach")
+    scene.agent_breaks()
+    come_back(scene)
+    assert scene.connection.names() == ["initialize!", "attach!?"]
+    assert scene.client.seat is None
+    assert scene.session.is_free
+    assert scene.agent.sent == []
+
+
 def test_the_new_image_cannot_be_debugged() -> None:
     scene, _ = attached()
     scene.agent_breaks()
