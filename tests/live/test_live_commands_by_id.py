@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import signal
+import socket
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -107,6 +109,83 @@ def test_by_name(program: Write) -> None:
             assert done.returncode == 2
             assert f"2 processes run '{name}'" in done.stderr
             assert done.stderr.count(str(target.path)) == 2, "and which they are"
+
+
+BLOCKED = """\
+import socket, threading
+
+def wait_for_lock(lock):
+    lock.acquire()                               # @lock
+
+lock = threading.Lock()
+lock.acquire()
+threading.Thread(target=wait_for_lock, args=(lock,), name="locker").start()
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+
+def serve():
+    password = "hunter2"
+    return server.accept()                       # @accept
+
+peer, address = serve()
+peer.sendall(b"well")
+print([thread.name for thread in threading.enumerate()], flush=True)
+lock.release()
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="stacks are read from outside from 3.14 on")
+def test_stack_of_a_blocked_program_is_read_from_outside(program: Write) -> None:
+    target = program(BLOCKED)
+    debuggee = Debuggee([sys.executable, str(target.path)], cwd=target.folder)
+    try:
+        debuggee.wait_for_output("\n")
+        where = f"  {target.path.name}:{target.line('accept')} in serve\n    return server.accept()"
+        done = run(remora("stack", str(debuggee.pid)), cwd=target.folder)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f"thread {debuggee.pid} 'MainThread' blocked in accept\n" in done.stdout
+        assert where in done.stdout
+        assert f"  app.py:{target.line('lock')} in wait_for_lock" in done.stdout
+        done = run(remora("stack", str(debuggee.pid), "--json"), cwd=target.folder)
+        main, locker = map(json.loads, done.stdout.splitlines())
+        assert (main["type"], main["nativeId"], main["blockedIn"]) == ("thread", debuggee.pid, "accept")
+        assert [frame["function"] for frame in main["frames"] if frame["userCode"]] == ["serve", "<module>"]
+        assert (locker["name"], locker["blockedIn"]) == ("locker", "a lock")
+        with socket.create_connection(("127.0.0.1", int(debuggee.stdout))) as peer:
+            assert peer.recv(4) == b"well"
+        assert debuggee.exit_code() == 0
+        assert debuggee.stdout.endswith("['MainThread', 'locker']\n"), "nobody was let in"
+    finally:
+        debuggee.kill()
+
+
+ASYNCIO = """\
+import asyncio
+async def leaf():
+    await asyncio.sleep(1000)
+async def main():
+    async with asyncio.TaskGroup() as group:
+        for number in range(2):
+            group.create_task(leaf(), name=f"leaf-{number}")
+        await asyncio.sleep(0)
+        print("begun", flush=True)
+asyncio.run(main())
+"""
+
+
+def test_tasks_of_an_idle_loop(program: Write) -> None:
+    target = program(ASYNCIO)
+    debuggee = Debuggee([sys.executable, str(target.path)], cwd=target.folder)
+    try:
+        debuggee.wait_for_output("begun")
+        for options in ([], ["--locals"]):
+            done = run(remora("stack", str(debuggee.pid), *options), cwd=target.folder)
+            assert done.returncode == 0, done.stderr
+            assert "task 'Task-1' (main) waits for " in done.stdout
+            for number in range(2):
+                assert re.search(rf"task 'leaf-{number}' \(leaf\) .*awaited by 'Task-1'\n", done.stdout)
+    finally:
+        debuggee.kill()
 
 
 def test_no_such_process(tmp_path: Path) -> None:

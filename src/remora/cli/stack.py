@@ -9,7 +9,9 @@ from remora.cli import live
 from remora.cli.live import Live, Options, Output
 from remora.cli.options import UsageError
 from remora.cli.snapshot import json_frame, place_of, without_foundation
-from remora.cli.targets import target_of
+from remora.cli.targets import ProcessTarget, Target, target_of
+from remora.inject import outside, processes
+from remora.inject.failures import DapError
 
 HELP = """\
 usage: remora stack [options] TARGET
@@ -50,12 +52,24 @@ def run(arguments: list[str]) -> int:
     target = target_of(words[0])
 
     def show() -> int:
-        with Live(target, options) as session:
-            body = session.ask("remoraStacks", {**asked, "redact": options.redact})
+        # From outside it is there at once, whatever the program does; only values need somebody inside.
+        body = None if asked["locals"] else _from_outside(target)
+        if body is None:
+            with Live(target, options) as session:
+                body = session.ask("remoraStacks", {**asked, "redact": options.redact})
         _tell(Output(options), body)
         return 0
 
     return live.run(show)
+
+
+def _from_outside(target: Target) -> dict[str, Any] | None:
+    if not isinstance(target, ProcessTarget):
+        return None
+    try:
+        return outside.look(processes.Target(target.pid))
+    except DapError as error:
+        raise live.Problem(error.text) from error
 
 
 def _tell(output: Output, body: dict[str, Any]) -> None:
@@ -72,7 +86,7 @@ def _tell(output: Output, body: dict[str, Any]) -> None:
             output.object("cut", pid=body["pid"])
         return
     output.say(f"process {body['pid']}, Python {body['python']}")
-    names = {stack["id"]: stack["name"] for stack in body["stacks"] if stack["kind"] == "thread"}
+    names = {stack.get("id"): stack["name"] for stack in body["stacks"] if stack["kind"] == "thread"}
     for stack in body["stacks"]:
         output.say("")
         output.say(_head(stack, names))
@@ -89,19 +103,19 @@ def _tell(output: Output, body: dict[str, Any]) -> None:
         output.say("\n(not everything is shown)")
 
 
-def _head(stack: dict[str, Any], threads: dict[int, str]) -> str:
+def _head(stack: dict[str, Any], threads: dict[int | None, str]) -> str:
     if stack["kind"] == "thread":
-        return f"thread {stack['id']} {stack['name']!r}"
+        blocked = f" blocked in {stack['blockedIn']}" if "blockedIn" in stack else ""
+        return f"thread {stack.get('id', stack.get('nativeId'))} {stack['name']!r}{blocked}"
     words = [f"task {stack['name']!r}"]
     if stack["coroutine"]:
         words.append(f"({stack['coroutine']})")
-    match stack["state"]:
-        case "running":
-            words.append(f"runs on thread {threads.get(stack.get('threadId', 0), '?')!r}")
-        case "waiting":
-            words.append(f"waits for {stack['waitsFor']}")
-        case _:
-            words.append("is ready to run")
+    if stack.get("state") == "running":
+        words.append(f"runs on thread {threads.get(stack.get('threadId'), '?')!r}")
+    elif "waitsFor" in stack:
+        words.append(f"waits for {stack['waitsFor']}")
+    elif "state" in stack:
+        words.append("is ready to run")
     if stack.get("awaitedBy"):
         words.append("awaited by " + ", ".join(repr(name) for name in stack["awaitedBy"]))
     return " ".join(words)

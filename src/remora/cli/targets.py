@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from remora.cli.options import UsageError, address_of, shown
 from remora.client import Client
+from remora.inject import processes
 
 # Who listens is there: this only bridges a program that is just starting.
 CONNECT_S = 3.0
@@ -87,19 +88,16 @@ def pid_named(name: str) -> int:
 def _processes() -> list[tuple[int, set[str], str]]:
     """List (id, names it goes by, command line) of the Python processes of this user."""
     found = []
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit() or int(entry) == os.getpid():
-            continue
+    for pid in processes.all_pids():
         try:
-            if os.stat(f"/proc/{entry}").st_uid != os.getuid():
+            if pid == os.getpid() or os.stat(f"/proc/{pid}").st_uid != os.getuid():
                 continue
-            with open(f"/proc/{entry}/cmdline", "rb") as file:
-                words = file.read().decode(errors="replace").rstrip("\0").split("\0")
         except OSError:
             continue  # it has ended meanwhile
+        words = processes.command_line(pid)
         names = names_of(words)
         if names:
-            found.append((int(entry), names, " ".join(words)))
+            found.append((pid, names, " ".join(words)))
     return found
 
 
