@@ -1,4 +1,4 @@
-"""The agent of a sub-interpreter, seen from within it: how it begins, and how it leaves before the interpreter ends.
+"""The agent of a sub-interpreter, seen from within it: how it begins, and leaves before the interpreter ends.
 
 * CPython ends the process if a thread is left when an interpreter ends, so all of ours end first, at the last
   exit handler, and are waited for until the kernel counts them no more.
@@ -8,15 +8,14 @@
 
 from __future__ import annotations
 
-import _thread
 import atexit
-import json
 import os
 import sys
 import threading  # noqa: F401  "the main thread" is the one that runs the code of the interpreter
 import time
 
 from remora.agent import family, interpreters, join
+from remora.agent.interpreters import GO
 from remora.agent.log import log, open_log
 from remora.agent.loop import LOST, READ, exists, identity
 from remora.agent.member import HELD_S
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from remora.agent.agent import Agent
     from remora.agent.loop import Timer
 
-# How often the end of the interpreter looks whether a thread of ours is still there; it takes two or three looks.
+# How often the end of the interpreter looks whether a thread of ours is still there; two or three times.
 LOOK_S = 0.00005
 
 _sleep = time.sleep
@@ -39,7 +38,7 @@ def start(start: dict[str, Any]) -> None:
     """Join the family. OSError, and nothing has happened, if there is none any more. From `interpreters`."""
     before = join.current()
     if before is not None and not before.finished:
-        os.write(start["fd"], b"[]\n")
+        os.write(start["fd"], GO)
         os.close(start["fd"])
         return
     kin = start["family"]
@@ -100,8 +99,7 @@ class Leash:
         self._has_gone = True
         if self._limit is not None:
             self._limit.cancel()
-        mine = [[fd, *identity(fd)] for fd in agent.loop.descriptors()]
-        os.write(self._fd, json.dumps(mine).encode() + b"\n")
+        os.write(self._fd, GO)
 
     def _ready(self, events: int) -> None:
         """Hear that the other side has left the family. On the agent thread."""

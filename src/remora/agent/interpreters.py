@@ -9,8 +9,7 @@ wrapped while a family is alive. That thread then waits for the hub's word, here
 Rejected: bringing it in when it is created. The creator would wait for a client, interpreters made before we
 came would be missed, and a Ctrl-C would leave an interpreter behind that nobody knows of.
 
-A socket pair leads to each guest. It writes one line when the code may run: the descriptors that are its own,
-which a forked child, whose only interpreter is the one that forked, closes. Its end of file tells either side
+A socket pair leads to each guest. It writes one byte when the code may run; its end of file tells either side
 that the other has left.
 
 Threads: the wrappers run on any thread of the program; `_known` and `_guests` are changed under `_lock`.
@@ -25,8 +24,7 @@ import sys
 
 from remora.agent import family
 from remora.agent.log import log, log_exception
-from remora.agent.loop import READ, identity
-from remora.dap import json_text
+from remora.agent.loop import READ
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,8 +34,6 @@ if TYPE_CHECKING:
 
     from remora.agent.agent import Agent
     from remora.dap.hello import Family
-
-    type Descriptor = tuple[int, tuple[int, int]]  # its number, and what was behind it
 
 # The first with a public way to run code in one; before, ending one that has threads could end the process.
 SUPPORTED = sys.version_info >= (3, 14)
@@ -65,6 +61,8 @@ finally:
 """
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+GO = b"\n"
+
 # Of this interpreter; 0 is the main one, and every other that nobody brought in.
 number = 0
 
@@ -77,14 +75,13 @@ _current: Callable[[], Agent | None] = lambda: None  # noqa: E731  the agent of 
 
 
 class _Guest:
-    """An interpreter with an agent of its own: our end of the pair, and its descriptors."""
+    """An interpreter with an agent of its own, and our end of the pair."""
 
-    __slots__ = ("end", "fds", "number")
+    __slots__ = ("end", "number")
 
     def __init__(self, number: int, end: _socket.socket) -> None:
         self.number = number
         self.end = end
-        self.fds: list[Descriptor] = []
 
 
 def install(current: Callable[[], Agent | None]) -> None:
@@ -121,7 +118,7 @@ def remove() -> None:
 
 
 def forked() -> None:
-    """In a forked child: there is only the interpreter that forked. What belonged to the others is closed."""
+    """In a forked child: there is only the interpreter that forked."""
     global _lock
     _lock = _thread.allocate_lock()
     guests = list(_guests.values())
@@ -129,12 +126,6 @@ def forked() -> None:
     _known.clear()
     for guest in guests:
         guest.end.close()
-        for fd, was in guest.fds:
-            try:
-                if identity(fd) == was:
-                    os.close(fd)
-            except OSError:
-                continue  # closed already
 
 
 def _wrapped(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -207,14 +198,8 @@ def _invite(id: int, kin: Family) -> _Guest | None:
 def _wait(guest: _Guest) -> None:
     """Wait until the guest says that its interpreter may run. A signal handler may end it by raising."""
     try:
-        line = b""
-        while not line.endswith(b"\n"):
-            some = guest.end.recv(1024)
-            if not some:
-                return
-            line += some
-        guest.fds = [(fd, (device, inode)) for fd, device, inode in json_text.decode(line.decode())]
-    except OSError as error:
+        guest.end.recv(len(GO))
+    except Exception as error:  # boundary: as in _bring_in
         log_exception("guest", error)
 
 

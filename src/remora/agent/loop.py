@@ -140,10 +140,6 @@ class Loop:
         self._timers.append(timer)
         return timer
 
-    def descriptors(self) -> list[int]:
-        """Return what this loop holds and watches. On the agent thread."""
-        return [self._wake_fd, self._wake_write_fd, *self._watched]
-
     def _until_timer(self) -> float | None:
         """Run the timers that are due; return the milliseconds until the next one, None for never."""
         now = _monotonic()

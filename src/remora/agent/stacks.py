@@ -1,6 +1,6 @@
 """Where every thread and every asyncio task is, without stopping anything: the answer to `remoraStacks`.
 
-A request of our own (docs/live.md), made on the agent thread from `sys._current_frames` and asyncio's
+A request of our own (docs/live.md), made on the agent thread from the threads' frames and asyncio's
 tables; the program runs meanwhile, so each stack is right for one moment, and not all for the same.
 """
 
@@ -12,6 +12,7 @@ import sys
 from remora.agent.snapshot import Look, Writer, frame_of
 from remora.agent.tasks import tasks
 from remora.dap.errors import BAD_ARGUMENTS
+from remora.engine.frames import current_frames
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def stacks(session: Session, arguments: dict[str, Any]) -> dict[str, Any]:
     look, with_locals = _read(arguments)
     agent = session.agent
     writer = Writer(look, seconds=SECONDS, total_chars=TOTAL_CHARS) if with_locals else None
-    frames = sys._current_frames()
+    frames = current_frames()
     found = _threads(agent, frames, writer)
     more = len(found) >= MAX_THREADS
     of_tasks, more_tasks = _tasks(agent, frames, writer)

@@ -24,6 +24,7 @@ from . import monitoring
 from .breakpoints import Breakpoint
 from .expressions import describe
 from .files import OWN_DIRECTORY, File, Paths
+from .frames import current_frames
 from .lines import Statements, lines_of, lines_of_start
 from .monitoring import DISABLE, INSTRUCTION, LINE, PY_RESUME, PY_START
 from .quota import SILENT, TAKEN
@@ -347,7 +348,7 @@ class Armoury:
             if self.is_on:
                 monitoring.restart()  # its code objects may have been met and not recorded
         running: set[int] = set()
-        for frame in list(sys._current_frames().values()):
+        for frame in list(current_frames().values()):
             at: FrameType | None = frame
             while at is not None:
                 code = at.f_code

@@ -1,7 +1,7 @@
 """Threads of our own, known until the kernel counts them no more.
 
-A sub-interpreter cannot end while a thread of it is left, so it has to know of ours, and end them. Nobody else
-asks.
+A sub-interpreter cannot end while a thread of it is left, so it has to know of ours, and end them. Nobody
+else asks.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import sys
 
 from . import sources
 from .breakpoints import Breakpoint
+from .frames import current_frames
 from .lines import LineTable, Unit
 
 TYPE_CHECKING = False
@@ -92,7 +93,7 @@ class Placer:
         file.table_stamp = sources.stamp(file.path)
 
     def _running_module(self, file: File) -> CodeType | None:
-        for top in list(sys._current_frames().values()):
+        for top in list(current_frames().values()):
             frame = top
             while frame is not None:
                 code = frame.f_code

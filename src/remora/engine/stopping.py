@@ -15,6 +15,7 @@ import _thread
 import sys
 import time
 
+from .frames import current_frames, is_subinterpreter
 from .jobs import Job
 from .monitoring import BRANCH, JUMP, LINE, PY_RESUME, PY_START, Passing, errors
 from .stops import Stop, StopReason
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 _allocate_lock = _thread.allocate_lock
 _get_ident = _thread.get_ident
 _now_s = time.monotonic
-_current_frames = sys._current_frames
 _is_finalizing = sys.is_finalizing
 
 SWEEP = PY_START | PY_RESUME | LINE | JUMP | BRANCH
@@ -87,6 +87,8 @@ class World:
     def __init__(self, listener: Listener, threads: Threads, events: FollowerEvents) -> None:
         self.lock = _thread.RLock()
         self.is_stopped = False
+        # Threads of other interpreters may come in at any time, when all of ours stand or there is none.
+        self._may_be_entered = is_subinterpreter()
         self.is_open = False  # between attach and detach
         self.parked: dict[int, Parked] = {}  # by ident
         self._free: set[int] = set()  # idents that run while the others stay: resumed alone, or born in a job
@@ -246,8 +248,10 @@ class World:
     # making the others stop
 
     def _halt_others(self, *standing: int) -> None:
-        self._present = set(_current_frames())
-        if any(ident not in self._threads.own and ident not in standing for ident in _current_frames()):
+        self._present = set(current_frames())
+        if self._may_be_entered or any(
+            ident not in self._threads.own and ident not in standing for ident in current_frames()
+        ):
             self._events.want("halt", SWEEP)
             self._swept_at = _now_s()
 
@@ -259,8 +263,8 @@ class World:
             self._swept_at = 0.0
             standing = self.parked.keys() | self._threads.own | self._free
             seen = set()
-            is_needed = False
-            for ident, top in _current_frames().items():
+            is_needed = self._may_be_entered
+            for ident, top in current_frames().items():
                 if ident in standing:
                     continue
                 is_needed = True

@@ -3,15 +3,19 @@
 The system reuses idents, so an id belongs to an ident only until that thread ends. Ends are seen at
 `Thread._bootstrap_inner`; threads made by `_thread` or by C code are met when they stop or are listed.
 
+In a sub-interpreter the main one is whichever thread another interpreter runs code with, one at a time; there
+may be none.
+
 Any thread; `_lock` guards the table, and nothing of the program runs under it.
 """
 
 from __future__ import annotations
 
 import _thread
-import sys
 import threading
 from enum import Enum
+
+from .frames import current_frames, is_subinterpreter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
 
 _allocate_lock = _thread.allocate_lock
 _get_ident = _thread.get_ident
+_FOREIGN = (threading._DummyThread, threading._MainThread)  # type: ignore[attr-defined]
 
 
 class ThreadState(Enum):
@@ -54,17 +59,29 @@ class Threads:
         self._ids: dict[int, int] = {self._main: 1}
         self._idents: dict[int, int] = {1: self._main}
         self._last = 1
+        self._is_guest = is_subinterpreter()
 
     def id_of(self, ident: int) -> int:
         number = self._ids.get(ident)
         if number is None:
             with self._lock:
                 number = self._ids.get(ident)
-                if number is None:
+                if number is None and self._is_guest and self._is_visitor(ident):
+                    self._ids.pop(self._main, None)
+                    self._main = ident
+                    self._ids[ident] = number = 1
+                    self._idents[1] = ident
+                elif number is None:
                     self._last = number = self._last + 1
                     self._ids[ident] = number
                     self._idents[number] = ident
         return number
+
+    def _is_visitor(self, ident: int) -> bool:
+        """Whether this thread comes from another interpreter, to run code here; one does at a time."""
+        thread = threading._active.get(ident)  # type: ignore[attr-defined]
+        started_here = thread is not None and not isinstance(thread, _FOREIGN)
+        return not started_here and self._main not in current_frames()
 
     def ident_of(self, thread_id: int) -> int:
         """Raises LookupError if there is no such thread, or no more."""
@@ -89,14 +106,18 @@ class Threads:
 
     def live(self) -> Iterator[tuple[int, int]]:
         """(id, ident) of every thread that runs Python code and is not ours; the main one first."""
-        idents = [ident for ident in sys._current_frames() if ident not in self.own]
+        idents = [ident for ident in current_frames() if ident not in self.own]
         gone = [ident for ident in list(self._ids) if ident not in idents and ident != self._main]
         for ident in gone:
             self.ended(ident)
-        return iter(sorted((self.id_of(ident), ident) for ident in idents))
+        found = sorted((self.id_of(ident), ident) for ident in idents)
+        if self._is_guest and (not found or found[0][0] != 1):
+            found.insert(0, (1, self._main))  # a session without a thread would be none
+        return iter(found)
 
     def info(self, thread_id: int, ident: int, state: ThreadState, name: str | None = None) -> ThreadInfo:
         if name is None:
             known = threading._active.get(ident)  # type: ignore[attr-defined]
-            name = known.name if known is not None else f"Thread {thread_id}"
+            unknown = f"Thread {thread_id}" if thread_id > 1 else "MainThread"
+            name = known.name if known is not None else unknown
         return ThreadInfo(thread_id, ident, name, ident == self._main, state)

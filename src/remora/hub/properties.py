@@ -91,7 +91,7 @@ PROPERTIES: dict[str, Property] = {
     "port": Property("attach", kinds.PORT),
     "processId": Property("attach", kinds.PROCESS),
     "subProcessId": Property("attach", kinds.PROCESS),
-    "interpreterId": Property("attach", kinds.PROCESS),
+    "interpreterId": Property("attach", kinds.COUNT),
     "token": Property("both", kinds.TEXT),
     "timeout": Property("attach", kinds.SECONDS, "0"),
     "restart": Property("attach", kinds.ANY, "false"),
