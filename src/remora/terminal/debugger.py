@@ -136,8 +136,9 @@ class Debugger:
         """Send a child everything that stops it. On the thread that opens it. ClientError."""
         # First: what is changed from now on is sent by who changes it, after what is sent here.
         process.is_open = True
+        filters = self.filters.send(process)
         self.breakpoints.send_all(process)
-        self.filters.send(process).result(DEFAULT_TIMEOUT_S)
+        filters.result(DEFAULT_TIMEOUT_S)
 
     # Ending
 
@@ -168,7 +169,7 @@ class Debugger:
         answers_of([process.session.client.send("disconnect", {"terminateDebuggee": False})])
         if process is self.root and self.program is not None:
             self.program.let_go()
-            self.program = None
+        process.is_detached = True
         self.news.say_free(process)
         self._over(process)
 

@@ -55,6 +55,8 @@ class Process:
         #: whether the person was told in a line that it has stopped
         self.is_told = False
         self.end_is_told = False
+        #: it is over for us only: it runs on
+        self.is_detached = False
         self.thread_id = 1
         self.frame_index = 0
         #: the thread the person knows to be in; 1 is the main thread

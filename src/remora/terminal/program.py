@@ -36,6 +36,8 @@ class Program:
             else:
                 env[name] = value
         self.typed: TypedInput | None = None
+        #: it was let go: its end is none of our business
+        self.is_free = False
         source: int | IO[bytes] = subprocess.DEVNULL
         slave = -1
         if stdin is not None:
@@ -75,7 +77,7 @@ class Program:
 
     def end_gently(self, timeout_s: float) -> None:
         """Ask it to end, as `kill` does, and wait a while."""
-        if self.process.poll() is None:
+        if not self.is_free and self.process.poll() is None:
             self.process.terminate()
             self.wait(timeout_s)
 
@@ -88,12 +90,13 @@ class Program:
 
     def let_go(self) -> None:
         """Leave it alone: it runs on, but reads nothing more from here."""
+        self.is_free = True
         if self.typed is not None:
             self.typed.close()
 
     def close(self, *, grace_s: float) -> None:
         """End it, gently first; its children that are still in its session too."""
-        if self.wait(grace_s) is None:
+        if not self.is_free and self.wait(grace_s) is None:
             for number in (signal.SIGTERM, signal.SIGKILL):
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(self.process.pid, number)

@@ -92,7 +92,7 @@ def list_processes(app: Conversation) -> None:
 def _state(process: Process) -> str:
     match process.state:
         case State.ENDED:
-            return "ended"
+            return "detached" if process.is_detached else "ended"
         case State.CONFIGURING if not process.is_root:
             return "starting"
     return str(process.state.value)
