@@ -52,7 +52,7 @@ def run(arguments: list[str]) -> int:
     expression = words[1]
 
     def show() -> int:
-        with Live(target, options) as session:
+        with Live(target, options, "eval") as session:
             if place is None:
                 found = _now(session, expression, options)
             else:

@@ -95,8 +95,9 @@ def parse(
 class Live:
     """A session with a target; its events in order. A context manager."""
 
-    def __init__(self, target: Target, options: Options) -> None:
+    def __init__(self, target: Target, options: Options, command: str) -> None:
         self.target = target
+        self._features = {**FEATURES, "clientName": f"remora {command}"}
         self.events: queue.SimpleQueue[tuple[str, dict[str, Any]]] = queue.SimpleQueue()
         self._options = options
         self._session: DebugSession | None = None
@@ -111,7 +112,7 @@ class Live:
         except OSError as error:
             raise Problem(str(error)) from error
         session = self._session = DebugSession(
-            client, features=FEATURES, timeout_s=self.target.attach_timeout_s
+            client, features=self._features, timeout_s=self.target.attach_timeout_s
         )
         arguments: dict[str, Any] = {**ATTACH, **self.target.arguments}
         if self._options.mappings:
@@ -166,7 +167,7 @@ class Live:
                 if not made.get("verified") and made.get("reason") == "failed":
                     raise Problem(f"{place}: {message}")
                 if message:
-                    note(f"{place}: {message}")
+                    note(f"{place}: {message}{place.hint if not made.get('verified') else ''}")
 
     def until(self, seconds: float | None) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield events for so long. The last is ("end", …) if the program has ended, or the connection."""
@@ -209,6 +210,8 @@ class Place:
             raise UsageError(f"{text!r} is no place in a program: write FILE:LINE, as in app.py:42")
         self.path = os.path.abspath(file) if os.path.exists(file) else file
         self.line = int(line)
+        known = os.path.isabs(self.path)
+        self.hint = "" if known else " Give its full path there, as in /srv/app.py:42."
         self._text = text
 
     def __str__(self) -> str:

@@ -60,7 +60,9 @@ def run(arguments: list[str]) -> int:
     target, place = target_of(words[0]), Place(words[1])
     breakpoint["logMessage"] = words[2]
     breakpoint["remora"] = {**custom, "redact": options.redact}
-    return live.run(lambda: _log(Live(target, options), place, breakpoint, options, custom.get("limit")))
+    return live.run(
+        lambda: _log(Live(target, options, "log"), place, breakpoint, options, custom.get("limit"))
+    )
 
 
 def _log(session: Live, place: Place, breakpoint: dict[str, Any], options: Options, limit: int | None) -> int:

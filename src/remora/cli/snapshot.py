@@ -72,7 +72,7 @@ def run(arguments: list[str]) -> int:
         raise UsageError("snapshot: give TARGET FILE:LINE; see remora snapshot --help")
     target, places = target_of(words[0]), [Place(word) for word in words[1:]]
     breakpoint["remora"] = {**custom, "limit": count, "redact": options.redact}
-    return live.run(lambda: _snapshot(Live(target, options), places, breakpoint, options, count))
+    return live.run(lambda: _snapshot(Live(target, options, "snapshot"), places, breakpoint, options, count))
 
 
 def _snapshot(

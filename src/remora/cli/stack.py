@@ -55,7 +55,7 @@ def run(arguments: list[str]) -> int:
         # From outside it is there at once, whatever the program does; only values need somebody inside.
         body = None if asked["locals"] else _from_outside(target)
         if body is None:
-            with Live(target, options) as session:
+            with Live(target, options, "stack") as session:
                 body = session.ask("remoraStacks", {**asked, "redact": options.redact})
         _tell(Output(options), body)
         return 0
