@@ -5,7 +5,6 @@ Main thread, before the program's first line (or, of a forked child, before fork
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]
 import os
 import sys
 from time import monotonic as _monotonic
@@ -51,7 +50,7 @@ def start(path: list[str], before: set[str]) -> None:
 
 
 def start_family() -> None:
-    """Join, and come back when the program is to begin."""
+    """Join, and come back when the program is to begin. KeyboardInterrupt if that is to end before."""
     kin = family.inherited()
     text = code_of(sys.orig_argv)
     if kin is None or TRACKER in text:
@@ -63,13 +62,7 @@ def start_family() -> None:
     if FORK_SERVER in text:
         join.pass_on(kin)
     elif join.join_family(kin):
-        die_of_ctrl_c()
-
-
-def die_of_ctrl_c() -> None:
-    """End as a Python that has not begun its program would: no handler of that has been set yet."""
-    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-    os.kill(os.getpid(), _signal.SIGINT)
+        raise KeyboardInterrupt
 
 
 def is_elsewhere(name: str, path: list[str]) -> bool:
@@ -96,7 +89,10 @@ def start_deaf() -> None:
     note = os.environ.pop(CHILD_VARIABLE)
     kind, value, args, sys.orig_argv[:] = command_line.as_given(sys.orig_argv, note)
     sys.argv[:] = [value if kind == "program" else f"-{kind[0]}", *args]
-    start_family()
+    try:
+        start_family()
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     agent = join.current()
     run.run(kind, value, args, agent=agent, ready=agent.program_begins if agent is not None else _nothing)
 

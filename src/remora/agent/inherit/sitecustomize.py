@@ -45,6 +45,12 @@ def _join():
         from remora.agent import member
 
         member.start(path, before)
+    except KeyboardInterrupt:
+        # As a Python that has not begun its program: no handler of that has been set yet.
+        import _signal
+
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+        os.kill(os.getpid(), _signal.SIGINT)
     except Exception:
         if not any(name.startswith("remora.agent.join") for name in sys.modules):
             for name in set(sys.modules) - before:
