@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import sys
 
@@ -111,38 +110,39 @@ class Tree:
 class Door:
     """The listening Unix socket of the families of a hub, and their secret."""
 
-    def __init__(self, sock: socket.socket, secret: str, folder: str | None = None) -> None:
+    def __init__(self, sock: socket.socket, secret: str) -> None:
         self.sock = sock
         self.secret = secret
-        self._folder = folder
 
     def for_children(self) -> Family:
         """Return what a root passes on to its children; it fills in its own id."""
-        name = self.sock.getsockname()
-        address: Address = {"unix": name.decode() if isinstance(name, bytes) else name}
+        address: Address = {"unix": self._name}
         return {"address": address, "secret": self.secret, "parent": 0}
 
+    @property
+    def _name(self) -> str:
+        name: str | bytes = self.sock.getsockname()
+        return name.decode() if isinstance(name, bytes) else name
+
     def close(self) -> None:
+        """Close it, and remove what it has left in the file system."""
+        name = self._name
         self.sock.close()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if not name.startswith("\0"):
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            with contextlib.suppress(OSError):
+                os.rmdir(os.path.dirname(name))
 
 
 def open_door(pid: int) -> Door:
     """Make the socket, named after the process `pid`."""
     secret = os.urandom(16).hex()
     if sys.platform == "linux":
-        return Door(beacon(pid), secret)
+        return Door(_listening(family_name(os.getuid(), pid) + os.urandom(8).hex()), secret)
     from remora.hub.launch import private_folder
 
-    folder = private_folder()
-    made = _listening(os.path.join(folder, "family"))
-    return Door(made, secret, folder)
-
-
-def beacon(pid: int) -> socket.socket:
-    """Return a listening socket by whose name the family of `pid` is found."""
-    return _listening(family_name(os.getuid(), pid) + os.urandom(8).hex())
+    return Door(_listening(os.path.join(private_folder(), "family")), secret)
 
 
 def _listening(name: str) -> socket.socket:
