@@ -113,26 +113,22 @@ class Door:
     def __init__(self, sock: socket.socket, secret: str) -> None:
         self.sock = sock
         self.secret = secret
+        name: str | bytes = sock.getsockname()
+        self._name = name.decode() if isinstance(name, bytes) else name
 
     def for_children(self) -> Family:
         """Return what a root passes on to its children; it fills in its own id."""
         address: Address = {"unix": self._name}
         return {"address": address, "secret": self.secret, "parent": 0}
 
-    @property
-    def _name(self) -> str:
-        name: str | bytes = self.sock.getsockname()
-        return name.decode() if isinstance(name, bytes) else name
-
     def close(self) -> None:
         """Close it, and remove what it has left in the file system."""
-        name = self._name
         self.sock.close()
-        if not name.startswith("\0"):
+        if not self._name.startswith("\0"):
             with contextlib.suppress(OSError):
-                os.unlink(name)
+                os.unlink(self._name)
             with contextlib.suppress(OSError):
-                os.rmdir(os.path.dirname(name))
+                os.rmdir(os.path.dirname(self._name))
 
 
 def open_door(pid: int) -> Door:
