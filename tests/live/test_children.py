@@ -65,7 +65,8 @@ def family(
     child: str = CHILD,
     filters: list[str] | None = None,
     env: dict[str, str] | None = None,
-    parent_stops: bool = False,
+    follows: bool = True,
+    child_stops: bool = True,
 ) -> Iterator[Running]:
     """Run `text` under a client that follows children; breakpoints are at each marker of the child's file."""
     childs = write(child, name="child")
@@ -74,10 +75,10 @@ def family(
     variables = {"TEST_PORT": str(port), "TEST_CHILD": str(childs.path)} | dict(env or {})
     debuggee = Debuggee([sys.executable, str(parents.path)], cwd=parents.folder, env=variables)
     try:
-        session = DebugSession(connect(port), family=Family())
+        session = DebugSession(connect(port), family=Family() if follows else None)
         try:
             stops: dict[str | os.PathLike[str], list[int]] = {
-                str(childs.path): list(childs.markers.values()),
+                str(childs.path): list(childs.markers.values()) if child_stops else [],
                 str(parents.path): list(parents.markers.values()),
             }
             session.attach(breakpoints=stops, exception_filters=filters or [])
@@ -242,3 +243,249 @@ def test_grandchildren(program: Write) -> None:
         is_at(grandchild, running.child, "work")
         grandchild.resume()
         assert "child 42" in running.end()
+
+
+def test_program_of_one_thread_is_not_warned_of_threads(program: Write) -> None:
+    text = """\
+import warnings
+warnings.simplefilter("error")
+x = 1  # @stop
+for round in range(3):
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    os.waitpid(pid, 0)
+subprocess.run([sys.executable, "-c", ""], preexec_fn=os.getpid, check=True)
+print("done")
+"""
+    with family(program, text) as running:
+        is_at(running.session, running.parent, "stop")
+        assert (
+            running.session.evaluate("40 + 2", running.session.top()["id"], context="watch") == "42"
+        )  # starts the watcher of its time
+        running.session.resume()
+        assert "done" in running.end()
+        assert "Warning" not in running.debuggee.stderr
+
+
+def test_fork_beside_a_thread_that_stands(program: Write) -> None:
+    """The child is on its own; in the parent all is as before, and the stop goes on."""
+    text = """\
+import threading, time
+def stand():
+    while not go.wait(0.001):
+        pass
+    x = 1  # @stands
+go = threading.Event()
+thread = threading.Thread(target=stand)
+thread.start()
+time.sleep = None
+def forks():
+    pid = os.fork()
+    if not pid:
+        y = 1  # @child
+        os._exit(4)
+    print("code", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+other = threading.Thread(target=forks)
+go.set()
+thread.join()
+other.start()
+other.join()
+"""
+    with family(program, text) as running:
+        is_at(running.session, running.parent, "stands")
+        running.session.resume()
+        child = running.next_child()
+        is_at(child, running.parent, "child")
+        assert [thread["id"] for thread in child.threads()] == [1]
+        assert child.locals()["pid"]["value"] == "0"
+        child.resume()
+        assert child.wait_exit(timeout_s=LIMIT_S) == 4
+        assert "code 4" in running.end()
+
+
+def test_evaluated_fork_while_stopped(program: Write) -> None:
+    text = """\
+x = 1  # @stop
+print("done")
+"""
+    with family(program, text) as running:
+        is_at(running.session, running.parent, "stop")
+        forked = (
+            "[os._exit(3) if not (pid := os.fork()) else os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])]"
+        )
+        assert running.session.evaluate(forked, context="repl") == "[3]"
+        assert running.session.top()["line"] == running.parent.line("stop")
+        running.session.resume()
+        assert "done" in running.end()
+
+
+def test_terminal_of_its_own(program: Write) -> None:
+    text = """\
+import pty
+pid, fd = pty.fork()
+if not pid:
+    os.execv(sys.executable, [sys.executable, CHILD])
+data = b""
+try:
+    while chunk := os.read(fd, 1000):
+        data += chunk
+except OSError:
+    pass
+succeeded(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+print(data.decode())
+"""
+    with family(program, text) as running:
+        child = running.next_child()
+        is_at(child, running.child, "work")
+        child.resume()
+        assert "child 42" in running.end()
+
+
+def test_program_that_becomes_another(program: Write) -> None:
+    """Exec: the same session, the same breakpoints, and what was printed before is not lost."""
+    text = """\
+x = 1  # @before
+print("before", flush=True)
+os.execv(sys.executable, [sys.executable, CHILD])
+"""
+    with family(program, text) as running:
+        is_at(running.session, running.parent, "before")
+        running.session.resume()
+        is_at(running.session, running.child, "work")
+        running.session.resume()
+        running.session.client.wait_for("terminated", timeout_s=LIMIT_S)
+        assert running.debuggee.exit_code() == 7
+        assert running.debuggee.stdout == "before\nchild 42\n"
+        assert running.session.output("stdout") == "before\nchild 42\n"
+
+
+def test_exec_that_fails_changes_nothing(program: Write) -> None:
+    text = """\
+try:
+    os.execv("/nowhere/python", ["python", "-I", CHILD])
+except FileNotFoundError:
+    x = 1  # @after
+print("done")
+"""
+    with family(program, text) as running:
+        is_at(running.session, running.parent, "after")
+        running.session.resume()
+        assert "done" in running.end()
+
+
+def test_breakpoint_and_waiting_in_a_child(program: Write) -> None:
+    child_text = """\
+import remora
+assert remora.wait_for_client(20)
+assert remora.is_client_connected()
+breakpoint()
+print("child")
+"""
+    with family(program, "subprocess.run([sys.executable, CHILD], check=True)", child=child_text) as running:
+        child = running.next_child()
+        child.stopped("breakpoint", timeout_s=LIMIT_S)
+        assert child.top()["source"]["path"] == str(running.child.path)
+        child.resume()
+        assert "child" in running.end()
+
+
+LISTENS = """\
+import remora, sys
+where = remora.listen(int(sys.argv[1]))
+print("child listens", where[1], flush=True)
+"""
+
+
+def test_child_that_listens_where_its_family_does(program: Write) -> None:
+    text = """\
+port = os.environ["TEST_PORT"]
+subprocess.run([sys.executable, CHILD, port], check=True)
+print("family listens", port)
+"""
+    with family(program, text, child=LISTENS) as running:
+        out = dict(line.rsplit(" ", 1) for line in running.end().splitlines())
+        assert out["child listens"] == out["family listens"]
+
+
+def test_child_nobody_is_attached_to_may_listen_elsewhere(program: Write) -> None:
+    text = """\
+import socket
+with socket.create_server(("127.0.0.1", 0)) as probe:
+    port = str(probe.getsockname()[1])
+subprocess.run([sys.executable, CHILD, port], check=True)
+print("wished for", port)
+"""
+    with family(program, text, child=LISTENS, follows=False) as running:
+        out = dict(line.rsplit(" ", 1) for line in running.end().splitlines())
+        assert out["child listens"] == out["wished for"]
+
+
+UNCAUGHT = {
+    "Popen": """\
+subprocess.run([sys.executable, '-c', 'import child; child.fails()'], cwd=os.path.dirname(CHILD))
+""",
+    "fork": """\
+import child
+if not os.fork():
+    child.fails()
+os.wait()
+""",
+}
+
+
+@pytest.mark.parametrize("way", UNCAUGHT)
+def test_uncaught_exception_of_a_child_stops_post_mortem(way: str, program: Write) -> None:
+    child_text = """\
+def fails():
+    answer = 42
+    raise ValueError("no")  # @raises
+"""
+    text = UNCAUGHT[way] + "\n"
+    with family(program, text, child=child_text, filters=["uncaught"], child_stops=False) as running:
+        child = running.next_child()
+        child.stopped("exception", timeout_s=LIMIT_S)
+        assert child.top()["line"] == running.child.line("raises")
+        assert child.locals()["answer"]["value"] == "42"
+        child.resume()
+        assert "ValueError: no" in (running.end() + running.debuggee.stderr)
+
+
+def test_daemon_that_closes_everything(program: Write) -> None:
+    """Twice forked, all descriptors closed and the standard ones opened again: it is debugged all the same.
+
+    The client goes on in the session it has.
+    """
+    text = """\
+import resource
+def work():
+    z = 1  # @daemon
+    with open(os.environ["TEST_CHILD"] + ".out", "w") as file:
+        file.write("written")
+if os.fork():
+    os.wait()
+else:
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    os.chdir("/")
+    for fd in range(0, 256):
+        try:
+            os.close(fd)
+        except OSError:
+            pass
+    assert [os.open(os.devnull, os.O_RDWR), os.dup(0), os.dup(0)] == [0, 1, 2]
+    import time
+    deadline = time.monotonic() + 10
+    while not __import__("remora").wait_for_client(0.05) and time.monotonic() < deadline:
+        pass
+    work()
+    os._exit(0)
+"""
+    with family(program, text) as running:
+        daemon = running.next_child(running.next_child())
+        is_at(daemon, running.parent, "daemon")
+        daemon.resume()
+        daemon.client.wait_for("terminated", timeout_s=LIMIT_S)
+        running.end()
+        assert (running.child.path.parent / "child.py.out").read_text() == "written"

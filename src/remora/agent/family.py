@@ -33,6 +33,7 @@ text = ""  # the value of the variable
 # The environment is not ours to change: in a sub-interpreter, and where we run on a thread of our own only. What is
 # started past the wrappers of `starting` (os.system) does not join then.
 is_guest = False
+_path_was_empty = False  # there, but with nothing in it
 is_over = False  # the hub is gone: `leave` as soon as a thread of the program comes by
 
 
@@ -46,14 +47,16 @@ def found(address: Address, secret: str, *, listening: tuple[str, int] | None = 
 
 def enter(family: Family) -> None:
     """Let what this process starts from now on be members. On a thread of the program."""
-    global current, is_over, text
+    global _path_was_empty, current, is_over, text
     current = {**family, "parent": os.getpid()}
     is_over = False
     text = json_text.encode(current)
     if is_guest:
         return
     os.environ[FAMILY_VARIABLE] = text
-    os.environ[PATH_VARIABLE] = with_us(os.environ.get(PATH_VARIABLE, ""))
+    path = os.environ.get(PATH_VARIABLE)
+    _path_was_empty = path == "" or (_path_was_empty and path == INHERIT)
+    os.environ[PATH_VARIABLE] = with_us(path or "")
 
 
 def leave() -> None:
@@ -67,7 +70,7 @@ def leave() -> None:
     path = os.environ.get(PATH_VARIABLE)
     if path is not None:
         rest = without_us(path)
-        if rest:
+        if rest or _path_was_empty:
             os.environ[PATH_VARIABLE] = rest
         elif path != rest:
             del os.environ[PATH_VARIABLE]

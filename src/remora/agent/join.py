@@ -17,7 +17,7 @@ import time
 from remora.agent import family, fork, interpreters, starting
 from remora.agent.agent import Agent
 from remora.agent.log import log, log_exception
-from remora.agent.member import hold
+from remora.agent.member import has_streams_again, hold
 from remora.agent.session import Session
 from remora.agent.settings import Settings
 from remora.agent.sockets import bind, dial, read_address, shown
@@ -26,6 +26,7 @@ from remora.dap.hello import HELLO, SESSION_VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
     from typing import Any
 
@@ -36,6 +37,7 @@ _agent: Agent | None = None
 _listening: tuple[tuple[str, int], tuple[str, int]] | None = None  # as asked for, as it is
 _lock = _thread.allocate_lock()  # guards the two above, against two threads that listen at once
 _previous_hook: Any = None
+_left: Callable[[], None] = lambda: None  # noqa: E731  after the agent of an attach by process id has left
 
 STOP_TIMEOUT_S = 2.0
 # A hub that ends this soon could not start.
@@ -199,8 +201,10 @@ def join_guest(kin: Family) -> Agent:
     return agent
 
 
-def attach(address: Address, secret: str, kin: Family | None) -> Agent:
-    """Dial the hub that has brought us into this running process; when it lets go, leave nothing behind."""
+def attach(address: Address, secret: str, kin: Family | None, left: Callable[[], None]) -> Agent:
+    """Dial the hub that has brought us into this running process; when it lets go, leave, and call `left`."""
+    global _left
+    _left = left
     agent = _dial(address, secret, "attach")
     if kin is not None:
         _enter(kin)
@@ -250,12 +254,13 @@ def _dial(
     start: SessionStart | None = None,
     *,
     kin: Family | None = None,
+    waits: bool = True,
 ) -> Agent:
     with _lock:
         if _agent is not None and not _agent.finished:
             raise RuntimeError("remora is listening or connected already; call remora.stop() first")
         agent = Agent(method, settings=settings)
-        agent.holding = kin is not None or (start is not None and start.get("wait", True))
+        agent.holding = waits and (kin is not None or (start is not None and start.get("wait", True)))
         argv = [start["run"]["value"], *(start["run"]["args"] or ())] if start is not None else None
         if kin is not None:
             streams = ((1, "stdout"), (2, "stderr"))
@@ -267,6 +272,21 @@ def _dial(
     return agent
 
 
+def _call_again(kin: Family) -> None:
+    """Dial once more: the program (a daemon, it seems) has closed our connection with all other descriptors.
+
+    To the hub this is as an exec, so its client goes on. On a thread of its own, not before the program has
+    its standard streams again, whose numbers we would take.
+    """
+    try:
+        if has_streams_again():
+            _dial(kin["address"], kin["secret"], "child", kin={**kin, "parent": os.getpid()}, waits=False)
+            return
+    except (OSError, RuntimeError) as error:
+        log_exception("call again", error)
+    family.is_over = True
+
+
 def _connect_agent(
     agent: Agent,
     sock: _socket.socket,
@@ -274,16 +294,19 @@ def _connect_agent(
     argv: list[str] | None = None,
     parent: int | None = None,
 ) -> None:
-    argv = list(sys.argv) if argv is None else argv
+    argv = list(interpreters.argv or sys.argv) if argv is None else argv
     began = time.monotonic()
 
     def closed(session: Session, reason: str) -> None:
         agent.finished = True
         agent.release()
-        if agent is _agent:
+        if agent is _agent and family.current is not None and session.transport.is_lost:
+            _thread.start_new_thread(_call_again, (family.current,))
+        elif agent is _agent:
             family.is_over = True
         if agent.start_method == "attach" and current() is agent:
             stop()
+            _left()
         if not session.was_used and agent.start_method == "listen" and time.monotonic() - began < HUB_START_S:
             _write_error(
                 "remora: the hub could not be started, so no client can attach; is "

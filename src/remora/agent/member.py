@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from time import monotonic as _monotonic
+from time import sleep as _sleep
 
 from remora.agent import family
 from remora.agent.agent import LOOK_S
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
 
     from remora.agent.agent import Agent
 
+_fstat = os.fstat
 # What a child waits for the first word of a hub that has taken its call: longer than the hub ever takes.
 HELD_S = 20.0
+# A daemon opens them at once, or never.
+STREAMS_S = 5.0
 # multiprocessing starts helpers by code: this one is no child of the program's,
 TRACKER = "from multiprocessing.resource_tracker import main"
 # and this one only forks them.
@@ -122,4 +126,17 @@ def hold(agent: Agent) -> bool:
         except KeyboardInterrupt:
             agent.holding = False
             return True
+    return False
+
+
+def has_streams_again() -> bool:
+    """Wait until the program that has closed all its descriptors has opened 0, 1 and 2 again; say whether."""
+    deadline = _monotonic() + STREAMS_S
+    while _monotonic() < deadline:
+        try:
+            for fd in (0, 1, 2):
+                _fstat(fd)
+            return True
+        except OSError:
+            _sleep(0.01)
     return False

@@ -86,6 +86,7 @@ class Transport:
         "_sock",
         "_stalled",
         "_unsent",
+        "is_lost",
         "open",
         "translate",
     )
@@ -108,6 +109,7 @@ class Transport:
         self._stalled = False  # a line has waited in vain: later ones do not
         self._dropped = 0
         self.open = True
+        self.is_lost = False  # the program has closed the descriptor
         # Applied to every outgoing message, on whatever thread writes it (path mapping in process).
         self.translate: Callable[[Message], Message] | None = None
 
@@ -402,6 +404,7 @@ class Transport:
         if self.open:
             self._stop_watching()
             self._sock.detach()
+            self.is_lost = True
             self._receiver.closed("the program closed the descriptor")
 
     def close(self, reason: str) -> None:
