@@ -180,7 +180,7 @@ def _exists(pid: int) -> bool:
 
 
 def _is_python(pid: int) -> bool:
-    from remora.dap.errors import DapError
+    from remora.inject.failures import DapError
     from remora.inject.processes import Target
 
     try:
