@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 LOOK_S = 0.00005
 
 _sleep = time.sleep
-_agents: list[Agent] = []  # one, and another one each time the family was left and joined again
+_leashes: list[Leash] = []  # one, and another one each time the family was left and joined again
 
 
 def start(start: dict[str, Any]) -> None:
@@ -43,22 +43,25 @@ def start(start: dict[str, Any]) -> None:
         return
     kin = start["family"]
     interpreters.number = start["interpreter"]
+    interpreters.argv = start["argv"]
     family.is_guest = True
     if "log" in kin:
         open_log(kin["log"])
-    atexit.register(_leave)  # before the agent's own, so it is called after that
+    if not _leashes:
+        atexit.register(_leave)  # before the agent's own, so it is called after that
     agent = join.join_guest(kin)
-    _agents.append(agent)
+    _leashes.append(Leash(agent, start["fd"]))
     agent.prepare()
-    Leash(agent, start["fd"])
 
 
 def _leave() -> None:
     """End the agent thread, and every other of ours; return when they are no more. The interpreter ends."""
-    for agent in _agents:
-        agent.loop.stop()
-        while not agent.loop.native_id or exists(f"/proc/self/task/{agent.loop.native_id}"):
+    join.stop()
+    for leash in _leashes:
+        loop = leash.agent.loop
+        while not loop.native_id or exists(f"/proc/self/task/{loop.native_id}"):
             _sleep(LOOK_S)
+        leash.close()
     background = sys.modules.get("remora.engine.background")  # if a client has ever come
     if background is not None:
         background.end()
@@ -69,10 +72,10 @@ def _leave() -> None:
 class Leash:
     """Our end of the pair that leads to the interpreter which runs our code."""
 
-    __slots__ = ("_agent", "_fd", "_has_gone", "_identity", "_limit")
+    __slots__ = ("_fd", "_has_gone", "_identity", "_limit", "agent")
 
     def __init__(self, agent: Agent, fd: int) -> None:
-        self._agent = agent
+        self.agent = agent
         self._fd = fd
         self._identity = identity(fd)
         self._has_gone = False
@@ -80,20 +83,20 @@ class Leash:
         agent.loop.soon(self._watch)
 
     def _watch(self) -> None:
-        self._agent.loop.watch(self._fd, READ, self._ready)
-        self._agent.on_release = self._look
-        self._limit = self._agent.loop.after(HELD_S, self._too_late)
+        self.agent.loop.watch(self._fd, READ, self._ready)
+        self.agent.on_release = self._look
+        self._limit = self.agent.loop.after(HELD_S, self._too_late)
         self._look()
 
     def _too_late(self) -> None:
-        agent = self._agent
+        agent = self.agent
         if agent.connection is not None and not agent.connection.was_used:
             log("no word from the hub: running on")
             agent.let_go()
 
     def _look(self) -> None:
         """Let the code run, if it may. On the agent thread, or one that leaves the family."""
-        agent = self._agent
+        agent = self.agent
         if self._has_gone or (agent.holding and not agent.finished):
             return
         self._has_gone = True
@@ -103,10 +106,16 @@ class Leash:
 
     def _ready(self, events: int) -> None:
         """Hear that the other side has left the family. On the agent thread."""
-        loop = self._agent.loop
-        loop.unwatch(self._fd)
-        if events & LOST:
-            return  # the program has closed it, and the number may be its own again
-        os.close(self._fd)
-        if join.current() is self._agent:
+        self.agent.loop.unwatch(self._fd)
+        if not events & LOST:
+            self.close()
+        if join.current() is self.agent:
             join.stop()
+
+    def close(self) -> None:
+        """Close our end, if it is still ours: the program may have closed it, and have the number itself."""
+        try:
+            if identity(self._fd) == self._identity:
+                os.close(self._fd)
+        except OSError:
+            return  # nobody has it

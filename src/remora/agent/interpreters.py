@@ -26,6 +26,9 @@ from remora.agent import family
 from remora.agent.log import log, log_exception
 from remora.agent.loop import READ
 
+# Kept: gevent puts others into the module.
+_allocate_lock = _thread.allocate_lock
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,8 +68,9 @@ GO = b"\n"
 
 # Of this interpreter; 0 is the main one, and every other that nobody brought in.
 number = 0
+argv: list[str] = []  # of the program, in an interpreter that was brought in: its own is what Python was given
 
-_lock = _thread.allocate_lock()
+_lock = _allocate_lock()
 _known: set[int] = set()  # those that are in, or on their way
 _guests: dict[int, _Guest] = {}
 _installed: list[tuple[str, Any, Any]] = []  # name, wrapper, original
@@ -120,7 +124,7 @@ def remove() -> None:
 def forked() -> None:
     """In a forked child: there is only the interpreter that forked."""
     global _lock
-    _lock = _thread.allocate_lock()
+    _lock = _allocate_lock()
     guests = list(_guests.values())
     _guests.clear()
     _known.clear()
@@ -182,7 +186,8 @@ def _invite(id: int, kin: Family) -> _Guest | None:
     fd = theirs.detach()
     is_theirs = False
     try:
-        start = {"family": kin, "interpreter": id, "fd": fd}
+        words = [str(word) for word in argv or sys.argv]
+        start = {"family": kin, "interpreter": id, "fd": fd, "argv": words}
         problem = run(id, SCRIPT.format(code=CODE, root=_ROOT, start=start))
         if problem is None:
             is_theirs = True

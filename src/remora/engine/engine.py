@@ -12,7 +12,7 @@ import threading
 import time
 from _weakref import ref
 
-from . import monitoring
+from . import background, monitoring
 from .arming import Armoury
 from .breakpoints import Breakpoint, FileBreakpoints, Wish
 from .exceptions import ExceptionFilter, Exceptions
@@ -136,6 +136,7 @@ class Engine:
         for tool in tools:
             if tool is not None:
                 tool.free()
+        background.end()
 
     def own_thread(self, ident: int, own: bool = True) -> None:
         """Say that this thread is the debugger's own: never listed, stopped or counted; or no more."""

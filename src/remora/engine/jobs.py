@@ -162,6 +162,7 @@ class Watcher:
 
     def watch(self, job: Job[Any], timeout_s: float) -> None:
         """Interrupt `job` unless it is forgotten within `timeout_s`. Any thread."""
+        self.again()
         deadline = _now_s() + timeout_s
         self._jobs[job] = deadline
         if self.ident is None:
@@ -184,6 +185,11 @@ class Watcher:
         """In a forked child there is no such thread."""
         self._begin()
 
+    def again(self) -> None:
+        """After an end that was not the last one: there may be jobs again."""
+        if self._is_ending:
+            self._begin()
+
     def _end(self) -> None:
         self._is_ending = True
         self._rouse()
@@ -198,7 +204,8 @@ class Watcher:
     def _run(self) -> None:
         if self.started is not None:
             self.started(_get_ident())
-        while not (self._is_ending or sys.is_finalizing()):
+        wake = self._wake
+        while self._wake is wake and not (self._is_ending or sys.is_finalizing()):
             self._waits_until = 0.0
             now = _now_s()
             nearest = float("inf")
@@ -211,7 +218,7 @@ class Watcher:
             self._waits_until = nearest
             if any(deadline < nearest for deadline in list(self._jobs.values())):
                 continue
-            self._wake.acquire(True, nearest - now if nearest < 1e9 + now else -1)
+            wake.acquire(True, nearest - now if nearest < 1e9 + now else -1)
 
 
 watcher = Watcher()

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import sys
 
+from remora.agent import interpreters
 from remora.agent.session import PENDING
 from remora.agent.settings import AttachOptions
 from remora.dap.capabilities import CAPABILITIES
-from remora.dap.errors import ALREADY_INITIALIZED, BAD_SETTING, SESSION_EXISTS
+from remora.dap.errors import ALREADY_INITIALIZED, BAD_SETTING, SESSION_EXISTS, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def initialize(session: Session, request: Request) -> dict[str, Any]:
 
 def _program_name(session: Session) -> str:
     """Return the full path of the main program, as far as it has one."""
-    argument = sys.argv[0] if sys.argv else ""
+    argv = interpreters.argv or sys.argv
+    argument = argv[0] if argv else ""
     if session.agent.is_ahead:
         # The main module is still ours.
         return os.path.abspath(argument) if os.path.isfile(argument) else argument
@@ -79,6 +81,8 @@ def configuration_done(session: Session, request: Request) -> Pending:
 
 def disconnect(session: Session, request: Request) -> Pending:
     terminate_too = request.arguments.get("terminateDebuggee") is True and session.attached
+    if interpreters.number:
+        terminate_too = False  # it cannot be ended alone, and the process is not this session's
     # The program may run to its end as soon as it is let go: it waits for the answer to be out.
     with session.agent.goodbye:
         session.finish()
@@ -92,6 +96,10 @@ def disconnect(session: Session, request: Request) -> Pending:
 
 
 def terminate(session: Session, request: Request) -> Pending:
+    if interpreters.number:
+        raise UsageError(
+            f"an interpreter cannot be ended from outside; end its process ({os.getpid()}) in its own session"
+        )
     session.respond(request)
     if session.attached:
         session.agent.interrupt_program()
