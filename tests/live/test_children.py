@@ -483,7 +483,11 @@ else:
     os._exit(0)
 """
     with family(program, text) as running:
-        daemon = running.next_child(running.next_child())
+        # The process in between has ended, maybe before its child was born.
+        follows = running.session.family
+        assert follows is not None
+        follows.wait_child(None, timeout_s=LIMIT_S)
+        daemon = follows.wait_child(None, timeout_s=LIMIT_S)
         is_at(daemon, running.parent, "daemon")
         daemon.resume()
         daemon.client.wait_for("terminated", timeout_s=LIMIT_S)

@@ -19,11 +19,16 @@ import sys
 import threading
 from time import monotonic as _monotonic
 
+from remora.agent import import_unpatched
 from remora.agent.log import log, log_exception
-from remora.agent.loop import Loop
+from remora.agent.loop import Loop, new_poll
 from remora.agent.output import Mirror
 from remora.agent.settings import AttachOptions, Settings
 from remora.dap.errors import UsageError
+
+# Kept: gevent puts others into the module.
+_allocate_lock = _thread.allocate_lock
+_get_ident = _thread.get_ident
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +72,7 @@ class Agent:
         self.holding = False  # a launched program that has not begun
         self.is_ahead = False  # the program of `remora --listen FILE` has not begun, with or without a client
         self.finished = False
-        self.goodbye = _thread.allocate_lock()  # held by the agent thread while it lets a client go
+        self.goodbye = _allocate_lock()  # held by the agent thread while it lets a client go
         self.mirror = Mirror(self._mirrored)
         self._engine: Engine | None = None
         self._inspector: Inspector | None = None
@@ -110,6 +115,7 @@ class Agent:
         with self._loading:
             if self._dispatch is not None:
                 return
+            import_unpatched()
             from remora.agent.handlers import dispatch
             from remora.engine import Engine
             from remora.values import Inspector
@@ -120,6 +126,14 @@ class Agent:
                 engine.own_thread(ident)
             self._engine = engine
             self._dispatch = dispatch
+
+    def rest(self, timeout_s: float) -> None:
+        """End our threads for a moment: the process forks. Any other thread."""
+        self.loop.rest(timeout_s)
+        if self._engine is not None:
+            from remora.engine.jobs import watcher
+
+            watcher.rest(timeout_s)
 
     def _thread_began(self, ident: int, before: int) -> None:
         """The agent thread runs: for the first time, or again after a fork."""
@@ -224,7 +238,7 @@ class Agent:
 
     def wait(self, timeout_s: float | None) -> bool:
         """Block the calling thread until a client has attached and is configured. Any thread."""
-        gate = _thread.allocate_lock()
+        gate = _allocate_lock()
         gate.acquire()
         self._waiters.append(gate)
         try:
@@ -265,7 +279,7 @@ class Agent:
 
     def trace_thread(self, wanted: bool) -> bool:
         """Let the calling thread stop, or not; return what was so before."""
-        ident = _thread.get_ident()
+        ident = _get_ident()
         before = ident not in self._untraced
         (self._untraced.discard if wanted else self._untraced.add)(ident)
         if self._engine is not None:
@@ -390,8 +404,6 @@ def _wait_until_outside() -> None:
 
     What a signal handler raises should strike the program at a line of its own, not in the engine's callback.
     """
-    import select
-
     from remora.engine.frames import current_frames
 
     main = threading.main_thread().ident or 0
@@ -399,4 +411,4 @@ def _wait_until_outside() -> None:
         frame = current_frames().get(main)
         if frame is None or not frame.f_code.co_filename.startswith(_PACKAGE):
             return
-        select.poll().poll(1)
+        new_poll().poll(1)

@@ -18,6 +18,10 @@ import sys
 from remora.agent.log import log_exception
 from remora.agent.wrapping import Wrappers
 
+# Kept: gevent puts others into the module.
+_allocate_lock = _thread.allocate_lock
+_get_ident = _thread.get_ident
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +35,7 @@ REST_S = 0.5
 _registered = False
 _current: Callable[[], Agent | None]
 _in_child: Callable[[], None]
-_lock = _thread.allocate_lock()  # guards the next
+_lock = _allocate_lock()  # guards the next
 _forking: set[int] = set()  # threads between "before" and "after": the last of them wakes the agent
 _wrappers = Wrappers()
 _wrapped: set[int] = set()  # threads that fork through a wrapper: it wakes the agent
@@ -71,11 +75,11 @@ def _fork(original: Callable[[], Any]) -> Any:
 
 def begin() -> None:
     """This thread may fork, and wakes the agent itself (`end`) if it has."""
-    _wrapped.add(_thread.get_ident())
+    _wrapped.add(_get_ident())
 
 
 def end() -> None:
-    ident = _thread.get_ident()
+    ident = _get_ident()
     if ident in _wrapped:  # not in the child
         _wrapped.discard(ident)
         _wake()
@@ -97,18 +101,18 @@ def _before() -> None:
     agent = _current()
     if agent is not None:
         with _lock:
-            _forking.add(_thread.get_ident())
-        agent.loop.rest(REST_S)
+            _forking.add(_get_ident())
+        agent.rest(REST_S)
 
 
 def _after() -> None:
-    if _thread.get_ident() not in _wrapped:
+    if _get_ident() not in _wrapped:
         _wake()
 
 
 def _wake() -> None:
     with _lock:
-        _forking.discard(_thread.get_ident())
+        _forking.discard(_get_ident())
         is_last = not _forking
     agent = _current()
     if is_last and agent is not None:
@@ -117,7 +121,7 @@ def _wake() -> None:
 
 def _child() -> None:
     global _lock
-    _lock = _thread.allocate_lock()
+    _lock = _allocate_lock()
     _forking.clear()
     _wrapped.clear()
     _in_child()

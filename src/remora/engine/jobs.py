@@ -34,6 +34,7 @@ else:
 
 _allocate_lock = _thread.allocate_lock
 _get_ident = _thread.get_ident
+_get_native_id = _thread.get_native_id
 _now_s = time.monotonic
 _sleep = time.sleep  # kept: a program may replace time.sleep
 
@@ -154,6 +155,7 @@ class Watcher:
 
     def _begin(self) -> None:
         self.ident: int | None = None
+        self._native_id = 0
         self._is_ending = False
         self._jobs: dict[Job[Any], float] = {}
         self._wake = _allocate_lock()
@@ -185,6 +187,15 @@ class Watcher:
         """In a forked child there is no such thread."""
         self._begin()
 
+    def rest(self, timeout_s: float) -> None:
+        """End the thread until there is need of it: the process forks. Any other thread."""
+        if self.ident is None or self._jobs:
+            return
+        self._end()
+        deadline = _now_s() + timeout_s
+        while background.exists(self._native_id) and _now_s() < deadline:
+            _sleep(0.00002)
+
     def again(self) -> None:
         """After an end that was not the last one: there may be jobs again."""
         if self._is_ending:
@@ -195,13 +206,13 @@ class Watcher:
         self._rouse()
 
     def _rouse(self) -> None:
-        if self._wake.locked():
-            try:
-                self._wake.release()
-            except RuntimeError:
-                return  # somebody else was quicker
+        try:
+            self._wake.release()
+        except RuntimeError:
+            return  # it has been roused already, and will look
 
     def _run(self) -> None:
+        self._native_id = _get_native_id()
         if self.started is not None:
             self.started(_get_ident())
         wake = self._wake
