@@ -43,6 +43,10 @@ MAY_USE_LIBRARIES = {"terminal", "integrations"}
 
 # Arrows that break the table, each with its reason. "importer module -> imported module".
 EXCEPTIONS: dict[tuple[str, str], str] = {
+    (
+        "remora.inject.inside",
+        "remora.agent.arrival",
+    ): "it is run by the process that is attached to, which becomes the debuggee",
     ("remora.cli.debuggee", "remora.agent.join"): "this process becomes the debuggee",
     (
         "remora.cli.debuggee",
