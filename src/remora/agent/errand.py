@@ -17,6 +17,10 @@ import _thread
 
 from remora.dap.errors import BUSY, CANCELLED, STUCK, TIMED_OUT
 
+# Kept: gevent puts others into the module.
+_allocate_lock = _thread.allocate_lock
+_get_ident = _thread.get_ident
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +77,7 @@ class Errand:
         self._work = work
         self._worker = 0  # ident of the thread that does it, once it is begun
         self._job: Job[dict[str, Any]] | None = None
-        self._known = _thread.allocate_lock()  # held until `_job` is set
+        self._known = _allocate_lock()  # held until `_job` is set
         self._turn = [None]
         self._timers: list[Timer] = []
 
@@ -106,22 +110,22 @@ class Errand:
         self._set_timers()
 
     def _run(self) -> dict[str, Any]:
-        self._worker = _thread.get_ident()
+        self._worker = _get_ident()
         return self._work()
 
     def is_on_its_thread(self) -> bool:
         """Say whether the caller is this errand's work, and not that of one that was given up before it."""
-        return self._worker == _thread.get_ident()
+        return self._worker == _get_ident()
 
     def _start_beside(self, job: Job[dict[str, Any]]) -> None:
         from remora.engine import background
 
         engine = self._session.agent.engine
-        ours = _thread.allocate_lock()
+        ours = _allocate_lock()
         ours.acquire()
 
         def run() -> None:
-            ident = _thread.get_ident()
+            ident = _get_ident()
             engine.own_thread(ident)
             ours.release()
             try:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from remora.agent.settings import Settings
     from remora.dap.hello import HubStart
 
+# What gevent puts into `os` waits for its event loop; what it is made from stays where it was.
+_system: Any = sys.modules.get("posix", os)
+
 
 def start_hub(
     listeners: list[_socket.socket],
@@ -78,7 +81,7 @@ def _spawn_orphan(command: list[str], environment: dict[str, str], actions: list
     if os.path.exists(shell):
         pid = _spawn([shell, "-c", '"$@" &', shell, *command], environment, actions)
         try:
-            os.waitpid(pid, 0)
+            _system.waitpid(pid, 0)
         except ChildProcessError:
             log("the program ignores SIGCHLD, so the kernel has reaped the shell")
     else:
@@ -87,8 +90,10 @@ def _spawn_orphan(command: list[str], environment: dict[str, str], actions: list
 
 def _spawn(command: list[str], environment: dict[str, str], actions: list[Any]) -> int:
     try:
-        return os.posix_spawn(
+        return _system.posix_spawn(  # type: ignore[no-any-return]
             command[0], command, environment, file_actions=actions, setsid=True, setsigmask=()
         )
     except NotImplementedError:  # an old C library: the hub makes its session itself
-        return os.posix_spawn(command[0], command, environment, file_actions=actions, setsigmask=())
+        return _system.posix_spawn(  # type: ignore[no-any-return]
+            command[0], command, environment, file_actions=actions, setsigmask=()
+        )

@@ -24,6 +24,11 @@ from remora.agent.sockets import bind, dial, read_address, shown
 from remora.dap import json_text, messages
 from remora.dap.hello import HELLO, SESSION_VARIABLE
 
+# Kept: gevent puts others into the module.
+_allocate_lock = _thread.allocate_lock
+_start_new_thread = _thread.start_new_thread
+_get_ident = _thread.get_ident
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +40,7 @@ if TYPE_CHECKING:
 settings = Settings()
 _agent: Agent | None = None
 _listening: tuple[tuple[str, int], tuple[str, int]] | None = None  # as asked for, as it is
-_lock = _thread.allocate_lock()  # guards the two above, against two threads that listen at once
+_lock = _allocate_lock()  # guards the two above, against two threads that listen at once
 _previous_hook: Any = None
 _left: Callable[[], None] = lambda: None  # noqa: E731  after the agent of an attach by process id has left
 
@@ -301,7 +306,7 @@ def _connect_agent(
         agent.finished = True
         agent.release()
         if agent is _agent and family.current is not None and session.transport.is_lost:
-            _thread.start_new_thread(_call_again, (family.current,))
+            _start_new_thread(_call_again, (family.current,))
         elif agent is _agent:
             family.is_over = True
         if agent.start_method == "attach" and current() is agent:
@@ -394,7 +399,7 @@ def stop() -> None:
     if agent is None:
         return
     atexit.unregister(agent.finish)
-    gone = _thread.allocate_lock()
+    gone = _allocate_lock()
     gone.acquire()
 
     def leave() -> None:
@@ -447,7 +452,7 @@ def _after_fork() -> None:
     the child shares.
     """
     global _agent, _listening, _lock
-    _lock = _thread.allocate_lock()
+    _lock = _allocate_lock()
     agent, _agent, _listening = _agent, None, None
     interpreters.forked()
     if agent is not None:
@@ -458,7 +463,7 @@ def _after_fork() -> None:
             log_exception("after fork", error)
     if family.is_over:
         _leave()
-    elif _thread.get_ident() in starting.exec_follows:
+    elif _get_ident() in starting.exec_follows:
         starting.exec_follows.clear()
     elif family.current is not None and join_family(family.current):
         _thread.interrupt_main()

@@ -22,6 +22,10 @@ import time
 from remora.agent.log import log, log_exception
 from remora.agent.turns import Turns
 
+# Kept: gevent puts others into the module.
+_allocate_lock = _thread.allocate_lock
+_start_new_thread = _thread.start_new_thread
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
@@ -92,7 +96,7 @@ class Loop:
         self._wake_sent = False
         self._running = True
         self._ended = False  # the thread has run, and runs no more
-        self._state = _thread.allocate_lock()  # guards the next two
+        self._state = _allocate_lock()  # guards the next two
         self._resting = False  # the thread is to end, and to be started again
         self._rests = False  # it has ended for that
         self.flushers: list[Callable[[], None]] = []  # called after each wake-up
@@ -116,7 +120,7 @@ class Loop:
                 log_exception("close", error)
 
     def start(self) -> None:
-        self.ident = _thread.start_new_thread(self._run, ())
+        self.ident = _start_new_thread(self._run, ())
 
     def is_current(self) -> bool:
         """Say whether the caller is the agent thread."""

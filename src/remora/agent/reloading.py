@@ -39,7 +39,11 @@ _STDLIB = STDLIB + os.sep
 _INSTALLED = os.path.join(STDLIB, "site-packages")
 _time_ns = time.time_ns
 _stat, _open, _realpath = os.stat, open, os.path.realpath  # kept: a program may patch them
-_start_thread, _allocate_lock = _thread.start_new_thread, _thread.allocate_lock
+_start_thread, _allocate_lock, _get_ident = (
+    _thread.start_new_thread,
+    _thread.allocate_lock,
+    _thread.get_ident,
+)
 
 
 class Reloader:
@@ -69,7 +73,7 @@ class Reloader:
 
     def _run(self) -> None:
         engine = self._agent.engine
-        ident = _thread.get_ident()
+        ident = _get_ident()
         engine.own_thread(ident)
         try:
             while not self._ended.acquire(timeout=self._interval_s):

@@ -44,6 +44,7 @@ _monotonic = time.monotonic
 _get_ident = _thread.get_ident
 
 _FOUNDATION = tuple(os.path.join(STDLIB, name) for name in ("runpy.py", "threading.py"))
+_IMPORTLIB = "<frozen importlib"
 _IMPORTING = os.path.join(STDLIB, "importlib") + os.sep
 JUMP_PATIENCE_S = 2.0
 
@@ -187,9 +188,14 @@ class Engine:
         return file.is_own or file.path == _FOUNDATION[0]
 
     def _is_hidden(self, frame: FrameType) -> bool:
-        """Inside a call into remora: a thread that stopped there could hold a lock the agent needs."""
+        """Inside a call into remora, or looking for a module: it could hold a lock the agent needs."""
         at: FrameType | None = frame
+        may_hold = True
         while at is not None:
+            if may_hold and at.f_code.co_filename.startswith(_IMPORTLIB):
+                if at.f_code.co_name != "_call_with_frames_removed":
+                    return True
+                may_hold = False  # it runs the body of a module, under that module's lock only
             file = self._armoury.file_of(at.f_code)
             if file.is_own:
                 return True

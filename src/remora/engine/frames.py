@@ -14,6 +14,9 @@ import _thread
 import sys
 from itertools import accumulate, chain, repeat, takewhile, tee
 
+# Kept: gevent puts others into the module.
+_get_ident = _thread.get_ident
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +66,7 @@ class _Walk:
         self._word = ctypes.sizeof(ctypes.c_void_p)
         state = function("PyThreadState_Get", address)()
         words = (ctypes.c_size_t * MAX_WORDS).from_address(state)
-        mine = (_thread.get_ident(), _thread.get_native_id() & (1 << 8 * self._word) - 1)
+        mine = (_get_ident(), _thread.get_native_id() & (1 << 8 * self._word) - 1)
         self._offset = next(
             at * self._word for at in range(MAX_WORDS - 1) if (words[at], words[at + 1]) == mine
         )
@@ -90,12 +93,12 @@ def _own_frames() -> dict[int, FrameType]:
         return _all_frames()
     global _walk
     if is_subinterpreter():
-        return {_thread.get_ident(): sys._getframe(1)}
+        return {_get_ident(): sys._getframe(1)}
     if _walk is None:
         try:
             _walk = _Walk()
         except (ImportError, AttributeError, StopIteration):
-            return {_thread.get_ident(): sys._getframe(1)}
+            return {_get_ident(): sys._getframe(1)}
     return _walk.frames()
 
 

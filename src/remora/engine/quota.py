@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import _thread
 
+_allocate_lock = _thread.allocate_lock  # kept: gevent puts another into the module
+
 # Counting what is left out costs the program a callback a visit: 1,000 are some 0.3 ms of an interval.
 COUNTED = 1000
 
@@ -42,7 +44,7 @@ class Quota:
         self.interval_s = 1.0
         if rate is not None:
             self._count, self.interval_s = rate
-        self._lock = _thread.allocate_lock()
+        self._lock = _allocate_lock()
         self._taken = 0
         self._in_interval = 0
         self._begun_s = float("-inf")
