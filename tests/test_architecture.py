@@ -8,6 +8,7 @@ nothing is known to be able to.
 from __future__ import annotations
 
 import ast
+import functools
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -72,6 +73,7 @@ class Source(NamedTuple):
     tree: ast.Module
 
 
+@functools.cache
 def sources() -> list[Source]:
     return [read(path) for path in sorted(SOURCE.rglob("*.py"))]
 
