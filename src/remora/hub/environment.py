@@ -21,7 +21,6 @@ understand.
 
 from __future__ import annotations
 
-import os
 import re
 
 from remora.dap.errors import UsageError
@@ -153,8 +152,3 @@ def _replaced(text: str, values: Mapping[str, str], environment: Mapping[str, st
         return value or found["default"] or ""
 
     return _PIECES.sub(piece, text)
-
-
-def expanded(path: str, folder: str) -> str:
-    """Return where a file named in a configuration is."""
-    return os.path.join(folder, os.path.expanduser(path))

@@ -7,13 +7,13 @@ terminal the client starts it, and it dials a Unix socket in a folder only our u
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 
 from remora.dap.errors import CANNOT_LAUNCH, DapError, UsageError
 from remora.dap.hello import AGENT_ENTRY, FAMILY_VARIABLE, HUB_VARIABLE, SESSION_VARIABLE
-from remora.hub import environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,11 +59,11 @@ class Plan:
         program = wish.program
         cwd = wish.cwd
         if cwd is not None:
-            cwd = environment.expanded(cwd, own_cwd)
+            cwd = _expanded(cwd, own_cwd)
             if not os.path.isdir(cwd):
                 raise UsageError(f'the launch setting "cwd" names no folder: {cwd}')
         if program is not None:
-            path = environment.expanded(program, cwd or own_cwd)
+            path = _expanded(program, cwd or own_cwd)
             if not os.path.exists(path):
                 raise CANNOT_LAUNCH(program=program, reason=f"there is no such file ({path})")
             if os.path.isdir(path) and not os.path.isfile(os.path.join(path, "__main__.py")):
@@ -108,7 +108,9 @@ class Plan:
     def _read_file(self, name: str | None, own_environment: Mapping[str, str]) -> dict[str, str]:
         if name is None:
             return {}
-        path = environment.expanded(name, self.cwd)
+        from remora.hub import environment
+
+        path = _expanded(name, self.cwd)
         try:
             return environment.read(path, own_environment)
         except FileNotFoundError:
@@ -201,6 +203,11 @@ class Plan:
         return "\n".join(lines) + "\n"
 
 
+def _expanded(path: str, folder: str) -> str:
+    """Return where a file named in a configuration is."""
+    return os.path.join(folder, os.path.expanduser(path))
+
+
 def explain(plan: Plan, error: OSError) -> DapError:
     """Return why the process could not be started, as an error that names what to mend."""
     if isinstance(error, FileNotFoundError) and plan.sudo:
@@ -278,6 +285,15 @@ def private_folder() -> str:
     path = os.path.join(base, f"remora-{os.getpid()}-{os.urandom(6).hex()}")
     os.mkdir(path, 0o700)
     return path
+
+
+def remove_folder(path: str) -> None:
+    """Remove a private folder and the files in it, as far as they are there."""
+    # Not shutil.rmtree: that module loads the compressors, and a launch waits for it.
+    with contextlib.suppress(OSError):
+        for name in os.listdir(path):
+            os.unlink(os.path.join(path, name))
+        os.rmdir(path)
 
 
 def private_file(folder: str, name: str, text: str) -> str:

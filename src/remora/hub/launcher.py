@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 
 from remora.dap.errors import CANNOT_LAUNCH, DapError
@@ -181,7 +180,7 @@ class Launcher:
         finally:
             if server is not None:
                 server.close()
-            shutil.rmtree(folder, ignore_errors=True)
+            launch.remove_folder(folder)
 
     async def _in_terminal(self, secret: str, *, wait: bool) -> None:
         async with self._meeting_place() as (folder, path):
@@ -272,7 +271,7 @@ class Launcher:
     def _run_plain(self, seat: Undebugged) -> None:
         def exited(code: int | None) -> None:
             if folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)
+                launch.remove_folder(folder)
             seat.program_exited(code)
             self._hub.drop(program)
 

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from remora.dap.hello import HubStart
 
 
+# Time for the first answer; a client takes longer to its next question.
+READY_S = 0.01
+
+
 def serve(start: HubStart) -> None:
     """Serve the listening sockets and the agent of one program, until that and its clients are gone."""
     _leave_the_terminal()
@@ -44,6 +48,7 @@ def adapter_on_port(sockets: list[socket.socket], *, token: str | None, log: str
 
     async def begin() -> None:
         await hub.serve(sockets)
+        _get_ready()
 
     _run(hub, begin)
 
@@ -60,8 +65,18 @@ def adapter_on_stdio(*, log: str | None = None) -> None:
 
     async def begin() -> None:
         await _connect_stdio(hub, stdin, stdout)
+        _get_ready()
 
     _run(hub, begin)
+
+
+def _get_ready() -> None:
+    """Import what a launch needs, so that it is there when one is asked for."""
+
+    def load() -> None:
+        import remora.hub.launcher  # noqa: F401
+
+    asyncio.get_running_loop().call_later(READY_S, load)
 
 
 def _run(hub: Hub, begin: Any) -> None:

@@ -6,7 +6,6 @@ import io
 
 import pytest
 
-from remora.hub import environment
 from remora.hub.environment import NotUnderstood, parse
 
 OWN = {"HOME": "/home/me", "EMPTY": ""}
@@ -98,4 +97,3 @@ def test_a_long_file_is_read_in_no_time() -> None:
     """Nothing looks further than it must: a quote that is not closed is not searched from every line."""
     text = "".join(f"NAME_{n}='value {n}' # {'#' * 50}\n" for n in range(20_000))
     assert len(parse(text, {})) == 20_000
-    assert environment.expanded("x", "/folder") == "/folder/x"
