@@ -19,7 +19,7 @@ import sys
 import threading
 from time import monotonic as _monotonic
 
-from remora.agent import import_unpatched
+from remora.agent import family, import_unpatched
 from remora.agent.log import log, log_exception
 from remora.agent.loop import Loop, new_poll
 from remora.agent.output import Mirror
@@ -314,7 +314,7 @@ class Agent:
             self.exit_code = 1  # a program that called listen() itself: we know only how it died
         if self.exit_code is not None:
             session.event("exited", {"exitCode": self.exit_code})
-        session.event("terminated", {})
+        session.event("terminated", family.last_words())
         session.transport.flush()
 
     def exits(self, code: int) -> None:
@@ -324,7 +324,7 @@ class Agent:
             return
         self.finished = True
         session.event("exited", {"exitCode": code & 0xFF})
-        session.event("terminated", {})
+        session.event("terminated", family.last_words())
         session.transport.flush(stall_s=GOODBYE_S)
 
     def after_fork(self) -> None:

@@ -12,16 +12,19 @@ from __future__ import annotations
 import _socket
 import os
 import sys
+from time import monotonic as _monotonic
 
 from remora.agent.log import log, log_exception
 from remora.dap import json_text
-from remora.dap.hello import FAMILY_VARIABLE, INHERIT_FOLDER, family_name
+from remora.dap.hello import FAMILY_VARIABLE, INHERIT_FOLDER, STARTING, family_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from remora.dap.hello import Address, Family
 
 PATH_VARIABLE = "PYTHONPATH"
+# From the start of a process to its hello, on a busy machine.
+BIRTH_S = 2.0
 # A pool that starts all its workers at once must not be turned away.
 BACKLOG = 128
 
@@ -30,10 +33,11 @@ INHERIT = os.path.join(_PACKAGE, *INHERIT_FOLDER)
 
 current: Family | None = None
 text = ""  # the value of the variable
-# The environment is not ours to change: in a sub-interpreter, and where we run on a thread of our own only. What is
-# started past the wrappers of `starting` (os.system) does not join then.
+# The environment is not ours to change: in a sub-interpreter, and where we run on a thread of our own. What
+# is started past the wrappers of `starting` (os.system) does not join then.
 is_guest = False
 _path_was_empty = False  # there, but with nothing in it
+started_at = float("-inf")  # when this process has started another, as far as we know
 is_over = False  # the hub is gone: `leave` as soon as a thread of the program comes by
 
 
@@ -74,6 +78,19 @@ def leave() -> None:
             os.environ[PATH_VARIABLE] = rest
         elif path != rest:
             del os.environ[PATH_VARIABLE]
+
+
+def note_start() -> None:
+    """This process has started another one, or is about to."""
+    global started_at
+    started_at = _monotonic()
+
+
+def last_words() -> dict[str, bool]:
+    """Return what the hub is to know at the end of this process: that a child may be about to dial."""
+    if current is not None and _monotonic() - started_at < BIRTH_S:
+        return {STARTING: True}
+    return {}
 
 
 def inherited() -> Family | None:

@@ -15,6 +15,7 @@ import os
 import posix
 import sys
 
+from remora.agent import family
 from remora.agent.log import log_exception
 from remora.agent.wrapping import Wrappers
 
@@ -100,6 +101,7 @@ def _guarded(handler: Callable[[], None]) -> Callable[[], None]:
 def _before() -> None:
     agent = _current()
     if agent is not None:
+        family.note_start()
         with _lock:
             _forking.add(_get_ident())
         agent.rest(REST_S)

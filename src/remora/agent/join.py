@@ -267,12 +267,16 @@ def _dial(
         agent = Agent(method, settings=settings)
         agent.holding = waits and (kin is not None or (start is not None and start.get("wait", True)))
         argv = [start["run"]["value"], *(start["run"]["args"] or ())] if start is not None else None
-        if kin is not None:
-            streams = ((1, "stdout"), (2, "stderr"))
-            agent.hub_reads = [name for fd, name in streams if family.is_captured(fd, kin)]
-            _connect_agent(agent, dial(address, DIAL_S), secret, argv, kin["parent"])
-        else:
-            _connect_agent(agent, dial(address), secret, argv)
+        try:
+            if kin is not None:
+                streams = ((1, "stdout"), (2, "stderr"))
+                agent.hub_reads = [name for fd, name in streams if family.is_captured(fd, kin)]
+                _connect_agent(agent, dial(address, DIAL_S), secret, argv, kin["parent"])
+            else:
+                _connect_agent(agent, dial(address), secret, argv)
+        except BaseException:
+            agent.loop.abandon()  # its descriptors: the program may try again and again
+            raise
         _begin(agent)
     return agent
 
@@ -287,7 +291,7 @@ def _call_again(kin: Family) -> None:
         if has_streams_again():
             _dial(kin["address"], kin["secret"], "child", kin={**kin, "parent": os.getpid()}, waits=False)
             return
-    except (OSError, RuntimeError) as error:
+    except Exception as error:  # boundary of a thread: whatever the program has made of its descriptors
         log_exception("call again", error)
     family.is_over = True
 

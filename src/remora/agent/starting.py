@@ -77,6 +77,7 @@ def remove() -> None:
 def _is_alive() -> bool:
     if family.is_over:
         on_over()
+    family.note_start()
     return family.current is not None
 
 

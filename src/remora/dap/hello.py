@@ -30,8 +30,8 @@ if TYPE_CHECKING:
         port: NotRequired[int]
 
     class Target(TypedDict):
-        """What the debuggee runs; `args` become sys.argv[1:]. None: a shell has made them, and they stand behind
-        the entry in the command line.
+        """What the debuggee runs; `args` become sys.argv[1:]. None: a shell has made them, and they stand
+        behind the entry in the command line.
         """
 
         kind: Literal["program", "module", "code"]
@@ -106,6 +106,8 @@ HELLO = "remoraHello"
 GO = "remoraGo"
 # Hub to a held child: a client has been told; that may take a while.
 HOLD = "remoraHold"
+# In the body of an agent's `terminated`: it has just started a process, whose hello may be on its way.
+STARTING = "remoraStarting"
 SESSION_VARIABLE = "REMORA_SESSION"
 HUB_VARIABLE = "REMORA_HUB"
 FAMILY_VARIABLE = "REMORA_FAMILY"

@@ -160,10 +160,11 @@ class Children:
             return None
         for member in child.member.ancestors():
             above = member.session
-            if above is not None and above.client is not None:
+            # A parent that has said its last word (it forks and ends: a daemon) is about to lose its client.
+            if above is not None and above.client is not None and not above.said_goodbye:
                 return above if _takes_children(above) else None
         family = self._tree.of_family(child.member.root)
-        takers = [session for session in family if session is not child and _takes_children(session)]
+        takers = [each for each in family if each is not child and _takes_children(each)]
         return next((taker for taker in takers if taker.is_ready), takers[0] if takers else None)
 
     def _tell(self, child: Session, teller: Session) -> None:
@@ -260,7 +261,8 @@ class _Told:
 
 
 def _takes_children(session: Session) -> bool:
-    return session.client is not None and session.settings.get("subProcess") is not False
+    wants = session.settings.get("subProcess") is not False
+    return session.client is not None and wants and not session.said_goodbye
 
 
 __all__ = ["ATTACH_WAIT_S", "EVENT_WAIT_S", "Children"]

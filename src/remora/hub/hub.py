@@ -51,6 +51,8 @@ ATTACH_S = 60.0
 GOODBYE_S = 10.0
 # A program that has died without a word may have left a child that is about to dial: daemons fork like that.
 LINGER_S = 0.25
+# One that says it has just started a process. Below what a new run of the program waits for the port.
+BIRTH_S = 0.75
 
 
 class Hub:
@@ -270,8 +272,10 @@ class Hub:
         self.children.ended(session)
         if session.member is not None:
             self._tree.close(session.member)
-        if self.mode is Mode.LISTEN and not session.said_goodbye and self._lingering is None:
-            self._lingering = asyncio.get_running_loop().call_later(LINGER_S, self._lingered)
+        if self.mode is Mode.LISTEN and self._lingering is None:
+            wait_s = BIRTH_S if session.has_just_started else 0.0 if session.said_goodbye else LINGER_S
+            if wait_s:
+                self._lingering = asyncio.get_running_loop().call_later(wait_s, self._lingered)
         self._look_for_the_end()
 
     def _lingered(self) -> None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import functools
 
 from remora.dap.errors import DEBUGGEE_GONE, DapError
-from remora.dap.hello import GO, HOLD
+from remora.dap.hello import GO, HOLD, STARTING
 from remora.dap.messages import arguments_of, error_response, event, request
 from remora.dap.paths import POSIX, TO_CLIENT, TO_DEBUGGEE, mapping_from, translate
 from remora.hub.replay import Replay
@@ -120,6 +120,7 @@ class Session:
         self.launched = launched
         self.client: Client | None = None
         self.ended = False
+        self.has_just_started = False  # another process, which may be about to say hello
         self._agent: AgentLink | None = agent
         self._program = program
         self._on_end = on_end
@@ -173,6 +174,13 @@ class Session:
         """Tell a child that waits that a client may come: without a word it would run on after a while."""
         if self.is_held and self._agent is not None:
             self._agent.send(event(self._next_seq(), HOLD))
+
+    def when_ended(self, call: Callable[[], None]) -> None:
+        """Call it when the session is over; at once if it is."""
+        if self.ended:
+            call()
+        else:
+            self._when_ended.append(call)
 
     # The client.
 
@@ -469,6 +477,7 @@ class Session:
             self._exit_code = (message.get("body") or {}).get("exitCode")
         elif name == "terminated":
             self._ended_cleanly = True
+            self.has_just_started = (message.get("body") or {}).get(STARTING) is True
             if self._program is None:
                 self._agent_lost("it has ended")
         elif name == "process" and not self.launched:
