@@ -8,13 +8,13 @@ the first one that matches decides.
 from __future__ import annotations
 
 import os
-import re
 import sys
 
 from .files import OWN_DIRECTORY, STDLIB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
     from collections.abc import Sequence
 
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
@@ -77,6 +77,7 @@ def _main_has_no_file() -> bool:
 
 def glob(pattern: str) -> re.Pattern[str]:
     """Compile a path glob: `*` and `?` stay within a folder, `**` crosses folders."""
+    import re  # late: only rules with paths need it, and it brings five modules
     pattern = os.path.normcase(pattern).rstrip(os.sep)
     result = ""
     index = 0
