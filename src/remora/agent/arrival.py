@@ -21,7 +21,7 @@ def arrive(start: dict[str, Any]) -> dict[str, Any] | None:
         join.settings.configure(start["options"])
     match start["do"]:
         case "attach":
-            join.attach(start["address"], start["secret"], start.get("family"))
+            join.attach(start["address"], start["secret"], start.get("family"), left)
             return None
         case "listen":
             where = join.listen(tuple(start["where"]), token=start.get("token"), in_process=start["carried"])
@@ -30,11 +30,20 @@ def arrive(start: dict[str, Any]) -> dict[str, Any] | None:
             return {"connected": list(join.connect(tuple(start["where"]), token=start.get("token")))}
 
 
+def left() -> None:
+    """The hub has let go, and the agent has left: nothing may stay behind."""
+    from remora.engine import background
+
+    background.end()
+
+
 def load() -> None:
     """Import what a session needs, while nothing of the program's can get in between."""
     import bisect  # noqa: F401
     import io  # noqa: F401
 
     import remora.agent.handlers
-    import remora.engine
+    import remora.engine.jobs
     import remora.values  # noqa: F401
+
+    remora.engine.jobs.watcher.again()

@@ -141,23 +141,31 @@ class Job(Generic[T]):
         _send(self._ident, None)
 
 
+def _release(wake: _thread.LockType) -> None:
+    try:
+        wake.release()
+    except RuntimeError:
+        return  # it has been roused already, and will look
+
+
 class Watcher:
     """Interrupts jobs whose time is up. Its thread starts with the first job that has a limit.
 
     It sleeps until the nearest deadline it knows of, and for good when it knows of none: jobs that end in
-    time do not wake it, so a quiet process has no wake-ups.
+    time do not wake it, so a quiet process has no wake-ups. Each thread has a lock of its own to sleep on:
+    one that has been told to end is never mistaken for the next.
     """
 
     def __init__(self) -> None:
         self.started: Callable[[int], None] | None = None  # told the ident, so that it counts as our own
         background.enders.append(self._end)
+        self._jobs: dict[Job[Any], float] = {}
         self._begin()
 
     def _begin(self) -> None:
         self.ident: int | None = None
         self._native_id = 0
-        self._is_ending = False
-        self._jobs: dict[Job[Any], float] = {}
+        self._is_ending = False  # when no job is left
         self._wake = _allocate_lock()
         self._wake.acquire()
         self._waits_until = 0.0  # 0: it is awake and will look again; inf: for good
@@ -169,8 +177,9 @@ class Watcher:
         self._jobs[job] = deadline
         if self.ident is None:
             self.ident = -1
+            wake = self._wake
             try:
-                started = background.start(self._run)
+                started = background.start(lambda: self._run(wake))
             except RuntimeError:  # no thread to be had now; the next job may have more luck
                 self.ident = None
                 raise
@@ -178,13 +187,16 @@ class Watcher:
             if self.started is not None:
                 self.started(started)
         elif deadline < self._waits_until:
-            self._rouse()
+            _release(self._wake)
 
     def forget(self, job: Job[Any]) -> None:
         self._jobs.pop(job, None)
+        if self._is_ending:
+            _release(self._wake)
 
     def forked(self) -> None:
         """In a forked child there is no such thread."""
+        self._jobs = {}
         self._begin()
 
     def rest(self, timeout_s: float) -> None:
@@ -199,24 +211,20 @@ class Watcher:
     def again(self) -> None:
         """After an end that was not the last one: there may be jobs again."""
         if self._is_ending:
+            before = self._wake
             self._begin()
+            _release(before)
 
     def _end(self) -> None:
+        wake = self._wake
         self._is_ending = True
-        self._rouse()
+        _release(wake)
 
-    def _rouse(self) -> None:
-        try:
-            self._wake.release()
-        except RuntimeError:
-            return  # it has been roused already, and will look
-
-    def _run(self) -> None:
+    def _run(self, wake: _thread.LockType) -> None:
         self._native_id = _get_native_id()
         if self.started is not None:
             self.started(_get_ident())
-        wake = self._wake
-        while self._wake is wake and not (self._is_ending or sys.is_finalizing()):
+        while self._wake is wake and not ((self._is_ending and not self._jobs) or sys.is_finalizing()):
             self._waits_until = 0.0
             now = _now_s()
             nearest = float("inf")

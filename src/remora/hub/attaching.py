@@ -16,6 +16,7 @@ import os
 from remora.dap.errors import DEBUGGEE_GONE
 from remora.dap.hello import HELLO
 from remora.dap.trust import same_secret
+from remora.hub import family
 from remora.hub.connection import Connection
 from remora.hub.loop import asyncio
 from remora.hub.remote import Remote
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from remora.hub.client import Client, Waiting
     from remora.hub.configuration import Attach
     from remora.hub.hub import Hub
+    from remora.hub.session import Session
 
 # A hub answers at once; one that does not is not asked any longer.
 DOOR_S = 5.0
@@ -51,6 +53,7 @@ class Attaching:
         self._loop = asyncio.get_running_loop()
         self._secret = os.urandom(16).hex()
         self._seated: asyncio.Future[None] = self._loop.create_future()
+        self._session: Session | None = None
         self._watch = ladder.Watch(lambda text: self._soon(lambda: self._tell(text)))
 
     async def start(self) -> None:
@@ -68,6 +71,7 @@ class Attaching:
             )
             place.socket_made()
             await self._bring(target, place)
+            await self._light_beacon()
         finally:
             if server is not None:
                 server.close()
@@ -130,6 +134,19 @@ class Attaching:
         if failure is not None and not self._seated.done():
             raise failure
 
+    async def _light_beacon(self) -> None:
+        """While we have it, let others who know its id find us."""
+        session = self._session
+        if session is None:
+            return
+        try:
+            door = family.open_door(self._pid)
+        except OSError:
+            return  # others are told that somebody has it, not who
+        server = await self._loop.create_unix_server(self._hub.make_connection, sock=door.sock)
+        session.when_ended(server.close)
+        session.when_ended(door.close)
+
     def _soon(self, call: Callable[[], None]) -> None:
         try:
             self._loop.call_soon_threadsafe(call)
@@ -146,7 +163,9 @@ class Attaching:
         self._end_progress()
         # In a container the program knows itself by another number than we do.
         hello = {**hello, "pid": self._pid}
-        self._hub.brought(connection, hello, client=self._client, wish=self._wish, waiting=self._waiting)
+        self._session = self._hub.brought(
+            connection, hello, client=self._client, wish=self._wish, waiting=self._waiting
+        )
         self._seated.set_result(None)
 
     # What the client hears meanwhile.

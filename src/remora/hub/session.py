@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import functools
 
-from remora.dap.errors import DEBUGGEE_GONE, DapError
+from remora.dap.errors import CANCELLED, DEBUGGEE_GONE, DapError
 from remora.dap.hello import GO, HOLD, STARTING
 from remora.dap.messages import arguments_of, error_response, event, request
 from remora.dap.paths import POSIX, TO_CLIENT, TO_DEBUGGEE, mapping_from, translate
@@ -663,6 +663,8 @@ class Session:
         for seq, (asked, answer) in list(self._asked.items()):
             if asked is not None and answer is None:
                 self._asked[seq] = (None, None)
+                if client is not None:
+                    client.fail(asked, CANCELLED())
         self.hold(yes=False)
 
     def _cwd(self) -> str | None:

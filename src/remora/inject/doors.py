@@ -35,9 +35,10 @@ def doors(pid: int) -> list[str]:
             user = os.stat(f"/proc/{ancestor}").st_uid
         except OSError:
             break
-        beginning = family_name(user, ancestor)
+        # A hub of root's or of ours may be at work for another user's process.
+        beginnings = tuple(family_name(owner, ancestor) for owner in {user, 0, os.geteuid()})
         for name in names:
-            if name.startswith(beginning):
+            if name.startswith(beginnings):
                 found[name] = None
         for name in _in_environment(ancestor):
             # One that is gone is not dialled.

@@ -74,8 +74,8 @@ class Target:
         return path if self._shares_view else f"/proc/{self.pid}/root{path}"
 
     def is_same(self) -> bool:
-        """Whether the process of this id is still the one that was looked at."""
-        return born(self.pid) == self.born
+        """Whether the process of this id is still the one that was looked at, and lives."""
+        return born(self.pid) == self.born and state(self.pid) not in ("", "Z", "X")
 
     @property
     def version_text(self) -> str:

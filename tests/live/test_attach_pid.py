@@ -1,0 +1,334 @@
+"""Attach by process id: programs that know nothing of us, whatever they do; they are left as they were."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from live.harness.debuggee import until
+from live.injected import (
+    PROGRAMS,
+    adapter,
+    adapter_with_port,
+    attached,
+    folders_left,
+    leaves_nothing,
+    running,
+    threads_and_files,
+)
+from remora.client import Client, DebugSession, RequestFailed
+from remora.inject import doors, ladder, processes
+from remora.inject.place import Place
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="attaching by process id needs /proc")
+
+HAS_REMOTE_EXEC = sys.version_info >= (3, 14)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_attach_look_and_leave(name: str, tmp_path: Path) -> None:
+    """Attached, evaluated in, detached, and again: nothing is left of either time."""
+    with running(tmp_path, PROGRAMS[name]) as program:
+        before = threads_and_files(program.pid)
+        for _ in range(2):
+            with attached(program.pid) as session:
+                assert session.threads()[0]["name"] == "MainThread"
+                session.evaluate("import sys")
+                assert session.evaluate("__import__('os').getpid()") == str(program.pid)
+            leaves_nothing(program.pid, before)
+            assert not folders_left(program.pid)
+        assert program.running
+        assert program.stdout.strip() == "ready"
+        assert program.stderr == ""
+
+
+def test_break_step_and_go_on(tmp_path: Path) -> None:
+    with running(tmp_path, PROGRAMS["busy"]) as program:
+        app = tmp_path / "app.py"
+        with adapter() as client:
+            session = DebugSession(client)
+            session.attach(processId=program.pid, breakpoints={str(app): [4]})
+            first = session.stopped("breakpoint")
+            n = int(session.evaluate("n", session.top()["id"]))
+            session.step_over()
+            session.step_over()
+            assert int(session.evaluate("n", session.top()["id"])) > n
+            assert first.reason == "breakpoint"
+            session.disconnect()
+        assert program.running
+
+
+@pytest.mark.parametrize("name", ["busy", "threads", "sleep"])
+def test_a_second_debugger_is_told_who_is_there(name: str, tmp_path: Path) -> None:
+    with running(tmp_path, PROGRAMS[name]) as program, attached(program.pid) as first, adapter() as client:
+        second = DebugSession(client)
+        with pytest.raises(RequestFailed, match="already attached"):
+            second.attach(processId=program.pid)
+        assert first.threads()
+
+
+def test_one_that_listens_is_attached_to_through_its_hub(tmp_path: Path) -> None:
+    text = 'import remora, time; remora.listen(0); print("ready", flush=True); time.sleep(1000)'
+    with running(tmp_path, text) as program:
+        before = doors.doors(program.pid)
+        assert len(before) == 1
+        with attached(program.pid) as session:
+            assert session.evaluate("1 + 1") == "2"
+            # No second agent, and no second hub.
+            assert doors.doors(program.pid) == before
+
+
+# -- each way in
+
+
+def through(pid: int, *ways: str, attempts: int = 1) -> None:
+    """Bring the script in by these ways only, `attempts` times; it does no more than say so."""
+    for _ in range(attempts):
+        target = processes.Target(pid)
+        place = Place(target)
+        try:
+            start = {"do": "connect", "where": ["127.0.0.1", 1], "token": None}
+            with pytest.raises(Exception, match="Connection refused"):
+                ladder.bring(target, place, start, ladder.Watch(ways=frozenset(ways)))
+        finally:
+            place.remove()
+
+
+def is_there(name: str) -> bool:
+    return any(os.access(os.path.join(folder, name), os.X_OK) for folder in os.environ["PATH"].split(":"))
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("way", ["ptrace", "gdb"])
+def test_each_way_alone(way: str, name: str, tmp_path: Path) -> None:
+    if way == "gdb" and not is_there("gdb"):
+        pytest.skip("gdb is not installed")
+    with running(tmp_path, PROGRAMS[name]) as program:
+        before = threads_and_files(program.pid)
+        through(program.pid, way, attempts=2 if way == "gdb" else 5)
+        leaves_nothing(program.pid, before)
+        assert program.running
+        assert (program.stdout.strip(), program.stderr) == ("ready", "")
+
+
+@pytest.mark.skipif(not HAS_REMOTE_EXEC, reason="sys.remote_exec came with 3.14")
+@pytest.mark.parametrize("name", ["busy", "asyncio"])
+def test_remote_exec_alone(name: str, tmp_path: Path) -> None:
+    """An idle event loop is woken; that it is not disturbed by it, its sleep tells."""
+    with running(tmp_path, PROGRAMS[name]) as program:
+        through(program.pid, "remote_exec", "nudge", attempts=5)
+        assert program.running
+        assert (program.stdout.strip(), program.stderr) == ("ready", "")
+
+
+# -- what cannot be waited for
+
+
+STUCK = """\
+    import sys
+    print("ready", flush=True)
+    sum(range(150_000_000))     # keeps the interpreter for itself
+    print("done", flush=True)
+"""
+
+
+def test_a_wait_can_be_cancelled_and_nothing_happens_after_it(tmp_path: Path) -> None:
+    with running(tmp_path, STUCK) as program:
+        before = threads_and_files(program.pid)
+        with adapter() as client:
+            session = DebugSession(client, features={"supportsProgressReporting": True})
+            session.initialize()
+            asked = client.send("attach", {"processId": program.pid})
+            shown = client.wait_for("progressStart", timeout_s=10)
+            assert shown["cancellable"] is True
+            assert "waiting" in shown["message"]
+            client.wait_for("output", where=lambda body: "its main thread runs" in body["output"])
+            client.request("cancel", {"progressId": shown["progressId"]})
+            with pytest.raises(RequestFailed, match="cancelled"):
+                asked.result(5)
+            client.wait_for("progressEnd")
+            # And the client may go on: to another process, or to the same.
+            with pytest.raises(RequestFailed, match="no such process"):
+                client.request("attach", {"processId": 2**22 + 1})
+        program.wait_for_output("done", limit_s=40)
+        assert program.exit_code() == 0
+        assert program.stderr == ""
+        assert not folders_left(program.pid)
+        assert before[0] == 1
+
+
+def test_a_program_that_is_gone_meanwhile_is_named(tmp_path: Path) -> None:
+    with running(tmp_path, STUCK) as program, adapter() as client:
+        session = DebugSession(client)
+        session.initialize()
+        asked = client.send("attach", {"processId": program.pid})
+        client.wait_for("output", where=lambda body: "waiting" in body["output"], timeout_s=10)
+        program.kill()
+        with pytest.raises(RequestFailed, match="ended"):
+            asked.result(10)
+
+
+# -- cycles: what the program computes is what it computes without us
+
+COUNTING = {
+    "busy": """\
+        import sys
+        print("ready", flush=True)
+        total = 0
+        for n in range(1, 30_000_000):
+            total = (total * 31 + n) % 1_000_003
+            if n % 200_000 == 0:
+                print(n, total, flush=True)
+                if n >= int(sys.stdin.readline() or 0):
+                    break
+    """,
+    "threads": """\
+        import sys, threading, queue
+        print("ready", flush=True)
+        results = queue.Queue()
+        def work(seed):
+            total = seed
+            for n in range(1, 1_500_000):
+                total = (total * 31 + n) % 1_000_003
+            results.put((seed, total))
+        threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+        print(sorted(results.get() for _ in threads), threading.active_count())
+    """,
+    "asyncio": """\
+        import asyncio
+        async def tick(name, count):
+            total = 0
+            for n in range(count):
+                await asyncio.sleep(0.002)
+                total = (total * 31 + n) % 1_000_003
+            return name, total
+        async def main():
+            print("ready", flush=True)
+            print(await asyncio.gather(*(tick(f"t{i}", 600) for i in range(5))))
+        asyncio.run(main())
+    """,
+    "blocked": """\
+        import time
+        print("ready", flush=True)
+        began = time.monotonic()
+        time.sleep(3)
+        print("slept", 2.99 < time.monotonic() - began < 8)
+    """,
+}
+
+
+@pytest.mark.parametrize("name", ["threads", "asyncio", "blocked"])
+def test_cycles_change_nothing(name: str, tmp_path: Path) -> None:
+    with running(tmp_path, COUNTING[name]) as program:
+        undisturbed_code = program.exit_code()
+        undisturbed = program.stdout, program.stderr
+    cycles = 0
+    with adapter_with_port() as port, running(tmp_path, COUNTING[name]) as program:
+        while program.running and cycles < 15:
+            with Client.connect("127.0.0.1", port) as client:
+                session = DebugSession(client)
+                try:
+                    session.attach(processId=program.pid)
+                    session.threads()
+                    session.disconnect()
+                except RequestFailed:
+                    break  # it has ended meanwhile
+            cycles += 1
+        assert program.exit_code() == undisturbed_code
+        assert (program.stdout, program.stderr) == undisturbed
+    assert cycles >= 3
+
+
+def test_a_signal_handler_and_a_timer_are_not_lost(tmp_path: Path) -> None:
+    """Signals that come while a thread is ours are delivered after it."""
+    text = """\
+        import signal, time
+        ticks = 0
+        def tick(number, frame):
+            global ticks
+            ticks += 1
+        signal.signal(signal.SIGALRM, tick)
+        signal.signal(signal.SIGUSR1, lambda number, frame: print("heard", flush=True))
+        signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+        print("ready", flush=True)
+        while True:
+            time.sleep(0.5)
+    """
+    with running(tmp_path, text) as program:
+        through(program.pid, "ptrace", attempts=10)
+        os.kill(program.pid, signal.SIGUSR1)
+        program.wait_for_output("heard")
+        assert program.running
+        assert program.stderr == ""
+
+
+def test_vectors_and_registers_survive(tmp_path: Path) -> None:
+    """A hot loop in C and in floating point, interrupted again and again."""
+    text = """\
+        import array
+        print("ready", flush=True)
+        def work():
+            x = 1.0
+            for n in range(1, 2_000_000):
+                x = (x * 1.000001 + n / 3.0) % 97.0
+            return x
+        first = work()
+        print(all(work() == first for _ in range(8)), flush=True)
+    """
+    with running(tmp_path, text) as program:
+        while program.running and "True" not in program.stdout and "False" not in program.stdout:
+            try:
+                through(program.pid, "ptrace")
+            except Exception:
+                break  # it has ended
+        program.exit_code()
+        assert program.stdout.split() == ["ready", "True"]
+
+
+def test_the_module_threading_takes_the_right_thread_for_the_main_one(tmp_path: Path) -> None:
+    """Imported first by us, in a program that did not, and at whose end it looks for the main thread."""
+    text = """\
+        import time, os, sys
+        assert "threading" not in sys.modules
+        print("ready", flush=True)
+        while not os.path.exists("go"):
+            time.sleep(0.05)
+        import threading
+        print(threading.main_thread() is threading.current_thread(), threading.current_thread().name)
+        print([thread.name for thread in threading.enumerate()])
+        threading.Thread(target=print, args=("from a thread",)).start()
+    """
+    with running(tmp_path, text) as program:
+        through(program.pid, "ptrace")
+        with attached(program.pid):
+            pass
+        (tmp_path / "go").touch()
+        assert program.exit_code() == 0
+        assert program.stdout.split("\n") == [
+            "ready",
+            "True MainThread",
+            "['MainThread']",
+            "from a thread",
+            "",
+        ]
+        assert program.stderr == ""
+
+
+def test_one_that_exits_at_once_after_it(tmp_path: Path) -> None:
+    text = """\
+        import time
+        print("ready", flush=True)
+        time.sleep(1)
+    """
+    with running(tmp_path, text) as program:
+        with attached(program.pid):
+            pass
+        assert program.exit_code() == 0
+        assert program.stderr == ""
+        until(lambda: not folders_left(program.pid), "the folder is gone")
