@@ -14,7 +14,6 @@ from .files import OWN_DIRECTORY, STDLIB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import re
     from collections.abc import Sequence
 
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
@@ -42,11 +41,11 @@ class UserCode:
 
     def __init__(self) -> None:
         self.just_my_code = True
-        self._rules: list[tuple[bool, re.Pattern[str] | None, str | None]] = []
+        self._rules: list[tuple[bool, Glob | None, str | None]] = []
         self._entries: set[str] = set()
 
     def set_rules(self, rules: Sequence[Rule]) -> None:
-        self._rules = [(rule.include, glob(rule.path) if rule.path else None, rule.module) for rule in rules]
+        self._rules = [(rule.include, Glob(rule.path) if rule.path else None, rule.module) for rule in rules]
 
     def add_entry(self, path: str) -> None:
         """The main program is user code, wherever it lies (`<string>` for `-c`)."""
@@ -57,7 +56,7 @@ class UserCode:
         if path.startswith(OWN_DIRECTORY):
             return False
         for include, pattern, module in self._rules:
-            if pattern is not None and pattern.fullmatch(path):
+            if pattern is not None and pattern.matches(path):
                 return include
             if module is not None and in_module(path, module):
                 return include
@@ -75,32 +74,56 @@ def _main_has_no_file() -> bool:
     return main is not None and getattr(main, "__file__", None) is None
 
 
-def glob(pattern: str) -> re.Pattern[str]:
-    """Compile a path glob: `*` and `?` stay within a folder, `**` crosses folders."""
-    import re  # late: only rules with paths need it, and it brings five modules
-    pattern = os.path.normcase(pattern).rstrip(os.sep)
-    result = ""
-    index = 0
-    while index < len(pattern):
-        if pattern.startswith("**" + os.sep, index):
-            result += f"(?:.*{re.escape(os.sep)})?"
-            index += 3
-            continue
-        if pattern.startswith("**", index):
-            result += ".*"
-            index += 2
-            continue
-        char = pattern[index]
-        if char == "*":
-            result += f"[^{re.escape(os.sep)}]*"
-        elif char == "?":
-            result += f"[^{re.escape(os.sep)}]"
+class Glob:
+    """A path glob: `*` and `?` stay within a folder, `**` crosses folders, a folder stands for all in it.
+
+    By hand: `re` is a third of what the engine would load, and may be a file of the program's by then.
+    """
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, pattern: str) -> None:
+        pattern = os.path.normcase(pattern).rstrip(os.sep)
+        parts = pattern.split(os.sep)
+        if not pattern.startswith((os.sep, "*", "<")) and ":" not in pattern[:2]:
+            parts.insert(0, "**")  # a relative one may lie anywhere
+        # The folders, with `**` where any number of them may be.
+        self._parts = parts
+
+    def matches(self, path: str) -> bool:
+        return _folders_match(self._parts, path.split(os.sep))
+
+
+def _folders_match(parts: list[str], folders: list[str]) -> bool:
+    """Whether the beginning of `folders` fits all of `parts`."""
+    for index, part in enumerate(parts):
+        if part == "**":
+            rest = parts[index + 1 :]
+            if not rest:
+                return index < len(folders)
+            return any(_folders_match(rest, folders[start:]) for start in range(index, len(folders)))
+        if index >= len(folders) or not _name_matches(part, folders[index]):
+            return False
+    return True
+
+
+def _name_matches(pattern: str, name: str) -> bool:
+    """Whether the whole of one name fits; the classic walk with one step back to the last star."""
+    at = star = -1
+    position = index = 0
+    while index < len(name):
+        if position < len(pattern) and pattern[position] == "*":
+            star, at = position, index
+            position += 1
+        elif position < len(pattern) and pattern[position] in ("?", name[index]):
+            position += 1
+            index += 1
+        elif star >= 0:
+            at += 1
+            position, index = star + 1, at
         else:
-            result += re.escape(char)
-        index += 1
-    if not pattern.startswith((os.sep, "*", "<")) and ":" not in pattern[:2]:
-        result = f"(?:.*{re.escape(os.sep)})?" + result
-    return re.compile(result + f"(?:{re.escape(os.sep)}.*)?", re.DOTALL)
+            return False
+    return not pattern[position:].strip("*")
 
 
 def in_module(path: str, module: str) -> bool:
