@@ -171,6 +171,15 @@ class Errand:
             self._job.cancel()
         self._after(GRACE_S, self.give_up)
 
+    def leave(self) -> None:
+        """Answer at once, and interrupt it: the session ends. Any thread."""
+        self.cancelled = True
+        if self._take_turn():
+            self._session.fail(self.request, CANCELLED())
+            self._session.errand_over(self, given_up=False)
+        if self._job is not None:
+            self._job.cancel()
+
     def give_up(self) -> None:
         """Answer in its place, and let the session go on. On the agent thread."""
         if self._take_turn():

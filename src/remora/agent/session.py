@@ -191,11 +191,14 @@ class Session:
         return False
 
     def _drop_requests(self) -> None:
-        """The session ends: what waits is answered, what runs is interrupted."""
-        if self._errand is not None:
-            self._errand.cancel()
-        while self._inbox:
-            self.fail(self._inbox.popleft(), CANCELLED())
+        """The session ends: what waits is answered, what runs is answered and interrupted."""
+        waiting, self._inbox = self._inbox, deque()
+        errand = self._errand
+        if errand is not None:
+            errand.leave()
+        while waiting:
+            self.fail(waiting.popleft(), CANCELLED())
+        self.transport.resume_reading()
 
     def finish(self) -> None:
         """End what the client began; the connection stays if it is a hub's."""
@@ -276,7 +279,7 @@ class Session:
             self.agent.inspector.forget()
         else:
             # The others stay stopped, and so do their handles.
-            for handle in [handle for handle, owner in tuple(self.thread_of.items()) if owner == thread_id]:
+            for handle in [handle for handle, owner in list(self.thread_of.items()) if owner == thread_id]:
                 self.thread_of.pop(handle, None)
 
     def breakpoint_changed(self, breakpoint: Breakpoint) -> None:
