@@ -16,7 +16,6 @@ import os
 from remora.dap.errors import DEBUGGEE_GONE
 from remora.dap.hello import HELLO
 from remora.dap.trust import same_secret
-from remora.hub import family
 from remora.hub.connection import Connection
 from remora.hub.loop import asyncio
 from remora.hub.remote import Remote
@@ -71,7 +70,8 @@ class Attaching:
             )
             place.socket_made()
             await self._bring(target, place)
-            await self._light_beacon()
+            if self._session is not None:
+                await self._hub.light_beacon(self._session)
         finally:
             if server is not None:
                 server.close()
@@ -133,19 +133,6 @@ class Attaching:
             failure = over.exception()
         if failure is not None and not self._seated.done():
             raise failure
-
-    async def _light_beacon(self) -> None:
-        """While we have it, let others who know its id find us."""
-        session = self._session
-        if session is None:
-            return
-        try:
-            door = family.open_door(self._pid)
-        except OSError:
-            return  # others are told that somebody has it, not who
-        server = await self._loop.create_unix_server(self._hub.make_connection, sock=door.sock)
-        session.when_ended(server.close)
-        session.when_ended(door.close)
 
     def _soon(self, call: Callable[[], None]) -> None:
         try:

@@ -198,6 +198,9 @@ class Launcher:
             )
             self._client.ask("runInTerminal", arguments, self._terminal_answered)
             await self._hello
+        if self._session is not None:
+            # Its environment does not lead here: that names a file which is gone.
+            await self._hub.light_beacon(self._session)
 
     def _session_text(self, address: Address, secret: str, *, wait: bool, captures: bool) -> str:
         has_children = self._wish.arguments.get("subProcess") is not False
