@@ -422,6 +422,19 @@ print("wished for", port)
 
 
 UNCAUGHT = {
+    "multiprocessing": """\
+import child, multiprocessing
+process = multiprocessing.get_context("fork").Process(target=child.fails)
+process.start()
+process.join()
+""",
+    "spawned": """\
+import child, multiprocessing
+if __name__ == "__main__":
+    process = multiprocessing.get_context("spawn").Process(target=child.fails)
+    process.start()
+    process.join()
+""",
     "Popen": """\
 subprocess.run([sys.executable, '-c', 'import child; child.fails()'], cwd=os.path.dirname(CHILD))
 """,
@@ -498,3 +511,15 @@ else:
         daemon.client.wait_for("terminated", timeout_s=LIMIT_S)
         running.end()
         assert (running.child.path.parent / "child.py.out").read_text() == "written"
+
+
+def test_child_that_cannot_join_is_named_once(program: Write) -> None:
+    text = """\
+for _ in range(2):
+    subprocess.run([sys.executable, "-I", "-"], input=b"print('ran')", check=True)
+"""
+    with family(program, text) as running:
+        out = running.end()
+        assert out == "ran\nran\n"
+        running.session.client.wait_for("terminated", timeout_s=LIMIT_S)
+        assert running.session.output("console").count("not debugged") == 1

@@ -171,8 +171,11 @@ class Exceptions:
     ) -> None:
         if _get_ident() in self._threads.own:
             return
+        filters = self._filters  # another set may come at any time
+        if name not in filters:
+            return
         text = describe(exc)
-        condition = self._filters[name]
+        condition = filters[name]
         if condition is not None:
             try:
                 if not condition.evaluate(frame, {"exc": exc}):
@@ -214,12 +217,15 @@ class Exceptions:
         for const in maker.__code__.co_consts:
             if getattr(const, "co_name", None) == "invoke_excepthook":
                 self._watch(const, self._in_thread)
-        base_events = sys.modules.get("asyncio.base_events")
-        loop = getattr(base_events, "BaseEventLoop", None)
-        if loop is not None:
-            self._watch(loop.call_exception_handler.__code__, self._in_loop)
-        else:
-            self._armoury.met = self._met
+        for module, _, qualname, door in self._reports():
+            at: Any = sys.modules.get(module)
+            for name in qualname.split("."):
+                at = getattr(at, name, None)
+            code = getattr(at, "__code__", None)
+            if code is not None:
+                self._watch(code, door)
+            else:
+                self._armoury.met = self._met
 
     def unwatch(self) -> None:
         self._armoury.met = None
@@ -241,16 +247,28 @@ class Exceptions:
                 self._stepping.doors[id(code)] = (code, door)
                 self._events.want_local("uncaught", code, PY_START)
 
+    def _reports(self) -> tuple[tuple[str, str, str, Callable[[FrameType], None]], ...]:
+        """Who in the standard library reports what nobody has handled: module, end of file, name, door."""
+        return (
+            ("asyncio.base_events", "base_events.py", "BaseEventLoop.call_exception_handler", self._in_loop),
+            ("traceback", "traceback.py", "print_exc", self._in_report),
+        )
+
     def _met(self, code: CodeType) -> None:
-        """asyncio was not imported yet: find its handler while its module begins."""
-        if code.co_name != "<module>" or not code.co_filename.endswith("base_events.py"):
+        """One of them was not imported yet: find it while its module begins."""
+        if code.co_name != "<module>":
             return
-        pending = [code]
+        for _, end, qualname, door in self._reports():
+            if code.co_filename.endswith(end):
+                self._watch_in(code, qualname, door)
+
+    def _watch_in(self, module: CodeType, qualname: str, door: Callable[[FrameType], None]) -> None:
+        pending = [module]
         while pending:
             for const in pending.pop().co_consts:
-                if isinstance(const, type(code)):
-                    if const.co_qualname == "BaseEventLoop.call_exception_handler":
-                        self._watch(const, self._in_loop)
+                if isinstance(const, type(module)):
+                    if const.co_qualname == qualname:
+                        self._watch(const, door)
                         return
                     pending.append(const)
 
@@ -260,6 +278,13 @@ class Exceptions:
     def _in_thread(self, frame: FrameType) -> None:
         exc = sys.exception()
         if exc is not None and not isinstance(exc, SystemExit):  # threading ignores it too
+            self._dead(exc)
+
+    def _in_report(self, frame: FrameType) -> None:
+        """traceback.print_exc: what multiprocessing calls when the work of a process has failed."""
+        caller = frame.f_back
+        exc = sys.exception()
+        if caller is not None and exc is not None and caller.f_code.co_qualname == "BaseProcess._bootstrap":
             self._dead(exc)
 
     def _in_loop(self, frame: FrameType) -> None:
