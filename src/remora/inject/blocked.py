@@ -12,7 +12,7 @@ import json
 import subprocess
 import sys
 
-from remora.inject import native, remote_exec
+from remora.inject import remote_exec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,11 +120,6 @@ def report(target: Target) -> str:
 def may_wake(target: Target) -> bool:
     """Whether its main thread waits in a call that an interruption ends without harm: an idle event loop."""
     return waits_in(target.pid, target.pid) == "epoll_wait"
-
-
-def rests(target: Target) -> bool:
-    """Whether its main thread waits for something that may take long."""
-    return native.may_rest(target.pid, target.pid)
 
 
 def _kernel_name(pid: int, thread: int) -> str:

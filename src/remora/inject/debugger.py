@@ -11,7 +11,6 @@ of it. So a debugger that hangs is interrupted, and takes the call back itself (
 from __future__ import annotations
 
 import os
-import platform
 import re
 import shutil
 import signal
@@ -39,8 +38,8 @@ def enter(name: str, target: Target, script: str) -> None:
     program = shutil.which(name)
     if program is None:
         raise Unavailable(f"{name} is not installed (`apt-get install {_PACKAGES[name]}` or the like)")
-    if platform.machine() != native.MACHINE:
-        raise Unavailable(f"{name} would be needed, whose use on {platform.machine()} is not in this version")
+    if os.uname().machine != native.MACHINE:
+        raise Unavailable(f"{name} would be needed, whose use on {os.uname().machine} is not in this version")
     addresses = Addresses(target)
     content = native.page(addresses, native.text_for(script))
     commands, argv = (_gdb if name == "gdb" else _lldb)(target, addresses, content)

@@ -26,7 +26,7 @@ def arrive(start: "dict[str, Any]") -> None:
         import _io
 
         try:
-            with _io.open_code(start["package"] + "/remora/inject/inside.py") as file:
+            with _io.open_code(start["folder"] + "/inside.py") as file:
                 code = compile(file.read(), "<remora>", "exec")
         except OSError as error:
             with _io.open(start["folder"] + "/said", "w", encoding="utf-8") as file:

@@ -17,7 +17,7 @@ HURRY_S = 0.00005
 
 def begin(start: "dict[str, Any]") -> None:
     try:
-        with _Hurry(), _Guard():
+        with _Hurry(), _Guard(start):
             if "threading" not in sys.modules:
                 _import_threading()
             if start.get("unblock"):
@@ -95,7 +95,10 @@ class _Guard:
     A file of the program's may be called like a module of the standard library, and may be further ahead.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, start: "dict[str, Any]") -> None:
+        self.package: str = start["package"]
+        self.file: str = start["folder"] + "/package"
+        self.modules: dict[str, Any] = {}
         self.ident = _thread.get_ident()
         self.folders: list[str] = []
 
@@ -109,19 +112,54 @@ class _Guard:
             if folder == library or folder.startswith(library + "/lib-dynload") or folder.endswith(".zip")
         ]
         self.ident = _thread.get_ident()
-        if library in self.folders:
-            sys.meta_path.insert(0, self)
+        if "remora.agent.arrival" not in sys.modules:
+            self.modules = _read_modules(self.file)
+        sys.meta_path.insert(0, self)
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if self in sys.meta_path:
             sys.meta_path.remove(self)
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> "Any":
-        if path is not None or _thread.get_ident() != self.ident or name in sys.builtin_module_names:
+        if _thread.get_ident() != self.ident or name in sys.builtin_module_names:
             return None
-        import _frozen_importlib_external
+        import _frozen_importlib_external as external
 
-        return _frozen_importlib_external.PathFinder.find_spec(name, self.folders)
+        if name in self.modules:
+            return self._ready(name, external)
+        return external.PathFinder.find_spec(name, self.folders) if path is None else None
+
+    def _ready(self, name: str, external: "Any") -> "Any":
+        """Make the spec of a module that is in memory; all else about it is as if it came from its file."""
+        path, is_package, is_compiled, data = self.modules[name]
+        path = self.package + "/remora/" + path
+
+        class Loader(external.SourceFileLoader):  # type: ignore[misc]
+            def get_code(self, name: str) -> "Any":
+                if is_compiled:
+                    import marshal
+
+                    return marshal.loads(memoryview(data)[16:])
+                return self.source_to_code(data, path)
+
+        places = [path.rpartition("/")[0]] if is_package else None
+        loader = Loader(name, path)
+        return external.spec_from_file_location(name, path, loader=loader, submodule_search_locations=places)
+
+
+def _read_modules(path: str) -> "dict[str, Any]":
+    """Read what `bundle` has packed; without what is compiled for another Python than this."""
+    import _frozen_importlib_external as external
+    import _io
+    import marshal
+
+    with _io.open_code(path) as file:
+        modules: dict[str, Any] = marshal.loads(file.read())
+    magic = external.MAGIC_NUMBER
+    is_plain = sys.flags.optimize == 0
+    return {
+        name: entry for name, entry in modules.items() if not entry[2] or (is_plain and entry[3][:4] == magic)
+    }
 
 
 def _load_package(root: str) -> None:
@@ -139,7 +177,10 @@ def _load_package(root: str) -> None:
                 if name.partition(".")[0] == "remora" and hasattr(module, "__path__"):
                     module.__path__[:] = [root + "/" + name.replace(".", "/")]
         return
-    spec = _frozen_importlib_external.PathFinder.find_spec("remora", [root])
+    # In memory (_Guard), or in its folder.
+    spec = sys.meta_path[0].find_spec("remora", None)
+    if spec is None or "remora" not in (spec.origin or ""):
+        spec = _frozen_importlib_external.PathFinder.find_spec("remora", [root])
     if spec is None or spec.loader is None:
         raise ImportError("the process cannot read the package in " + root)
     package = _frozen_importlib.module_from_spec(spec)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import time
 
 from remora.dap.errors import DapError
-from remora.inject import blocked, debugger, native, ptrace, remote_exec
+from remora.inject import native, remote_exec
 from remora.inject.failures import cannot
 from remora.inject.permissions import why_not_traced
 from remora.inject.processes import Target, gone, state
@@ -99,6 +99,8 @@ class _Climb:
                 return
         if not self._is_armed and not self._is_queued:
             raise cannot(target.pid, self._why())
+        from remora.inject import blocked
+
         self._watch.tell(f"waiting for process {target.pid} to let us in: {blocked.report(target)}")
         began = reminded = time.monotonic()
         while not self._wait(lambda: self._place.begun, AGAIN_S) and not self._watch.stopped:
@@ -141,9 +143,12 @@ class _Climb:
         except remote_exec.Unavailable as error:
             self._reasons.append(str(error))
             return
-        if not blocked.rests(target):
+        if not native.may_rest(target.pid, target.pid):
             self._wait(lambda: self._place.begun, MOMENT_S)
-        elif blocked.may_wake(target) and ptrace.works_here() and self._watch.may("nudge"):
+            return
+        from remora.inject import blocked, ptrace
+
+        if blocked.may_wake(target) and ptrace.works_here() and self._watch.may("nudge"):
             try:
                 ptrace.nudge(target.pid)
             except (OSError, native.Unavailable, TimeoutError):
@@ -151,13 +156,13 @@ class _Climb:
             self._wait(lambda: self._place.begun, WOKEN_S)
 
     def _by_ptrace(self, path: str) -> None:
-        if not ptrace.works_here() or not self._watch.may("ptrace"):
-            return
         if self._try_ptrace(path):
             self._wait(lambda: self._place.begun, MOMENT_S)
 
     def _try_ptrace(self, path: str) -> bool:
         """Let a resting thread start ours; the first time, have it queued if none rests."""
+        from remora.inject import ptrace
+
         if not ptrace.works_here() or not self._watch.may("ptrace"):
             return False
         target = self._target
@@ -177,6 +182,8 @@ class _Climb:
     def _by_debugger(self, path: str) -> None:
         if self._is_armed or self._is_queued or self._refusal:
             return
+        from remora.inject import debugger
+
         for name in debugger.NAMES:
             if not self._watch.may(name):
                 continue

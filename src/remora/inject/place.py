@@ -4,11 +4,12 @@ Only the target's user may enter it (and root), so the secret in the script is s
 see it: a target in a container or a chroot has a root folder of its own, which we reach through
 /proc/PID/root. The names in it:
 
-* `go.py`: the script;
+* `go.py`, `inside.py`: the script, and what the thread it starts runs;
+* `package`: the modules of the debuggee, for loading them at once (see `bundle`);
 * `armed`, which the script renames to `begun` as the first thing it does: see go.py;
 * `said`: how it went, where nobody listens on a socket (JSON);
 * `hub`: the socket, made by the caller;
-* `remora`: the package, where the target cannot read ours.
+* `remora`: the package in files, where the target cannot read ours.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import stat
 
+from remora.inject.bundle import LAYERS, bundle
 from remora.inject.failures import cannot
 
 TYPE_CHECKING = False
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
     from remora.inject.processes import Target
 
-# What the target needs of the package: the layers of the debuggee.
-CARRIED = ("agent", "dap", "engine", "inject", "values")
+# The folder that holds the package we belong to.
+_OWN = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # A Unix socket's name may have 107 bytes.
 MAX_BASE_CHARS = 60
 
@@ -63,13 +64,15 @@ class Place:
 
     def arm(self, start: dict[str, Any]) -> str:
         """Write the script; return its path as the target sees it."""
-        with open(os.path.join(os.path.dirname(__file__), "go.py"), encoding="utf-8") as file:
-            text = file.read()
         package = self._package()
         carried = package == self.inside
         start = {**start, "folder": self.inside, "package": package, "carried": carried}
-        self._write("armed", "")
-        self._write("go.py", f"{text}\n\narrive({start!r})\n")
+        version = self._target.version
+        tag = f"cpython-{version >> 24}{version >> 16 & 0xFF}"
+        self._write("package", bundle(os.path.join(_OWN, "remora"), tag))
+        self._write("inside.py", _text("inside.py").encode())
+        self._write("armed", b"")
+        self._write("go.py", f"{_text('go.py')}\n\narrive({start!r})\n".encode())
         # Last: until here nobody else could put anything into it.
         self._give(self.folder)
         return os.path.join(self.inside, "go.py")
@@ -96,13 +99,22 @@ class Place:
         return found if isinstance(found, dict) else None
 
     def remove(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove it and what is in it."""
+        try:
+            for name in os.listdir(self.folder):
+                os.unlink(os.path.join(self.folder, name))
+            os.rmdir(self.folder)
+        except OSError:
+            # There are folders in it. (This does not follow links that its owner may have put there.)
+            import shutil
 
-    def _write(self, name: str, text: str) -> None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _write(self, name: str, content: bytes) -> None:
         path = os.path.join(self.folder, name)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(fd, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(fd, "wb") as file:
+            file.write(content)
         self._give(path)
 
     def _give(self, path: str) -> None:
@@ -111,16 +123,17 @@ class Place:
 
     def _package(self) -> str:
         """Return the folder that holds `remora`, as the target sees it."""
-        own = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        if self._target.shares_view and _may_read(os.path.join(own, "remora"), self._target.uid):
-            return own
-        source = os.path.join(own, "remora")
+        source = os.path.join(_OWN, "remora")
+        if self._target.shares_view and _may_read(source, self._target.uid):
+            return _OWN
+        import shutil
+
         destination = os.path.join(self.folder, "remora")
         os.mkdir(destination, 0o700)
         for name in os.listdir(source):
             if name.endswith(".py"):
                 shutil.copyfile(os.path.join(source, name), os.path.join(destination, name))
-        for layer in CARRIED:
+        for layer in LAYERS:
             shutil.copytree(os.path.join(source, layer), os.path.join(destination, layer),
                             ignore=shutil.ignore_patterns("__pycache__"))  # fmt: skip
         for folder, _, files in os.walk(destination):
@@ -154,3 +167,8 @@ def _may_read(path: str, uid: int) -> bool:
         if path == os.path.dirname(path):
             return True
         path = os.path.dirname(path)
+
+
+def _text(name: str) -> str:
+    with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as file:
+        return file.read()

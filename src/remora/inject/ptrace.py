@@ -19,7 +19,6 @@ import _thread
 import ctypes
 import errno
 import os
-import platform
 import signal
 import struct
 import sys
@@ -74,7 +73,7 @@ _ALL_BUT_FAULTS = (1 << 64) - 1 & ~sum(1 << (number - 1) for number in _FAULTS)
 
 def works_here() -> bool:
     """Whether this machine is one we know."""
-    return sys.platform == "linux" and platform.machine() == native.MACHINE
+    return sys.platform == "linux" and os.uname().machine == native.MACHINE
 
 
 def enter(target: Target, script: str, *, queue: bool) -> str | None:
