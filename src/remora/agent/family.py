@@ -14,7 +14,7 @@ import os
 import sys
 from time import monotonic as _monotonic
 
-from remora.agent.log import log, log_exception
+from remora.agent.log import log, log_exception, log_path
 from remora.dap import json_text
 from remora.dap.hello import FAMILY_VARIABLE, INHERIT_FOLDER, STARTING, family_name
 
@@ -53,6 +53,8 @@ def enter(family: Family) -> None:
     """Let what this process starts from now on be members. On a thread of the program."""
     global _path_was_empty, current, is_over, text
     current = {**family, "parent": os.getpid()}
+    if log_path() and "log" not in current:
+        current["log"] = log_path()
     is_over = False
     text = json_text.encode(current)
     if is_guest:

@@ -196,7 +196,10 @@ def join_family(kin: Family) -> bool:
         _leave()
         return False
     _enter(kin)
-    return hold(agent)
+    log(f"child of {kin['parent']}: held")
+    was_interrupted = hold(agent)
+    log("runs")
+    return was_interrupted
 
 
 def join_guest(kin: Family) -> Agent:

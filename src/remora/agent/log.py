@@ -15,17 +15,32 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _fd = -1
+_path = ""
+_identity = (0, 0)  # of the file: its number may be the program's own by now
 _write = os.write  # kept, as the next: a program may patch it
+_fstat = os.fstat
 _clock = time.time  # programs patch `time.time` in tests
 
 
-def open_log(path: str) -> None:
-    """Append the log to `path` from now on; "" closes it. OSError if it cannot be opened."""
-    global _fd
-    new = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600) if path else -1
+def open_log(name: str) -> None:
+    """Append the log to a file from now on; "" closes it. OSError if it cannot be opened."""
+    global _fd, _identity, _path
+    new = os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600) if name else -1
     old, _fd = _fd, new
+    _path = os.path.abspath(name) if name else ""
+    _identity = _identify(new) if name else (0, 0)
     if old >= 0:
         os.close(old)
+
+
+def log_path() -> str:
+    """Return where the log is, for children; "" if there is none."""
+    return _path
+
+
+def _identify(fd: int) -> tuple[int, int]:
+    status = _fstat(fd)
+    return status.st_dev, status.st_ino
 
 
 def is_on() -> bool:
@@ -34,12 +49,17 @@ def is_on() -> bool:
 
 
 def log(text: str) -> None:
+    global _fd
     if _fd < 0:
         return
     line = f"{_clock():.6f} [{os.getpid()}] {text}\n"
     try:
+        if _identify(_fd) != _identity:
+            _fd = -1  # the program has closed it
+            return
         _write(_fd, line.encode("utf-8", "backslashreplace"))
     except OSError:
+        _fd = -1
         open_log("")  # a full disk or a closed descriptor must not come back on every entry
 
 

@@ -12,7 +12,7 @@ from time import sleep as _sleep
 
 from remora.agent import family
 from remora.agent.agent import LOOK_S
-from remora.agent.log import log, open_log
+from remora.agent.log import log, log_exception, open_log
 from remora.dap.hello import CHILD_VARIABLE
 
 TYPE_CHECKING = False
@@ -61,8 +61,10 @@ def start_family() -> None:
         return
     from remora.agent import join
 
-    if "log" in kin:
-        open_log(kin["log"])
+    try:
+        open_log(kin.get("log", ""))
+    except OSError as error:
+        log_exception("log", error)  # in vain, but nothing a child has to suffer from
     if FORK_SERVER in text:
         join.pass_on(kin)
     elif join.join_family(kin):
