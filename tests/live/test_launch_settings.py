@@ -298,5 +298,5 @@ finally:
         debugging.start()
         debugging.wire.event("output")
         debugging.wire.request("terminate")
-        _, output = debugging.until_exit()
-    assert "tidied up" in output["stdout"]
+        code, output = debugging.until_exit()
+    assert "tidied up" in output["stdout"], (code, output)

@@ -43,12 +43,47 @@ def test_a_step_may_leave_the_other_threads_standing(together: bool | None, prog
         for _ in range(4):
             stop = stop.step()
         assert stop.is_at("last")
-        same = stop.evaluate("first == count")
+        # Not the first one: the other thread may have been in the middle of adding.
+        same = stop.evaluate("second == count")
         assert same == str(together is False)
         # All of them are there, and go on together.
         assert len(debugging.threads()) == 2
         stop.resume()
         assert debugging.until_exit()[0] == 0
+
+
+def test_a_step_alone_that_waits_for_the_others(program: Write) -> None:
+    """It stands at a lock of a thread that stands: any pause shows where, and all go on together."""
+    text = """\
+import threading, time
+lock = threading.Lock()
+held = threading.Event()
+def work():
+    with lock:
+        held.set()
+        while not done:
+            time.sleep(0.001)
+done = False
+thread = threading.Thread(target=work)
+thread.start()
+held.wait()
+done = done   # @here
+lock.acquire()
+print("got it")
+"""
+    with launched(program(text), steppingResumesAllThreads=False) as debugging:
+        debugging.start("here")
+        stop = debugging.stopped("breakpoint")
+        stop = stop.step()
+        debugging.wire.request("next", {"threadId": stop.thread_id})
+        other = next(each["id"] for each in debugging.threads() if each["id"] != stop.thread_id)
+        debugging.wire.request("pause", {"threadId": other})
+        paused = debugging.stopped("pause")
+        assert paused.thread_id == other and [frame["name"] for frame in paused.frames[:1]] == ["work"]
+        debugging.wire.request("evaluate", {"expression": "globals().update(done=True)", "context": "repl",
+                                            "frameId": paused.top["id"]})  # fmt: skip
+        paused.resume()
+        assert debugging.until_exit()[1]["stdout"] == "got it\n"
 
 
 def test_a_step_alone_ends_with_its_thread(program: Write) -> None:

@@ -92,6 +92,8 @@ class World:
         self.is_open = False  # between attach and detach
         self.parked: dict[int, Parked] = {}  # by ident
         self._free: set[int] = set()  # idents that run while the others stay: resumed alone, or born in a job
+        # One thread steps while all others stand. The client may take these for running, and pause one.
+        self._steps_alone = False
         self._present: set[int] = set()  # idents there were when all were stopped
         self._born: set[int] = set()  # idents of threads that jobs have started since
         self._working: set[int] = set()  # idents of threads that run a job
@@ -292,8 +294,9 @@ class World:
         with self.lock:
             if not self.is_open:
                 return
-            if self.is_stopped and ident not in self._free:
+            if self.is_stopped and ident not in self._free and not self._steps_alone:
                 return
+            self._steps_alone = False
             self._free.clear()
             self._pausing = ident
             self.is_stopped = True
@@ -310,7 +313,7 @@ class World:
             if self._pausing != ident or not self.is_stopped:
                 return
             self._pausing = None
-            text = "The thread is inside a call that has not returned yet."
+            text = None if ident in self.parked else "The thread is inside a call that has not returned yet."
             stop = Stop(thread_id, StopReason.PAUSE, "Paused", text)
             self._stops[ident] = stop
         self._listener.stopped(stop)
@@ -363,6 +366,7 @@ class World:
         released = list(self.parked.values())
         self.parked.clear()
         self._free.clear()
+        self._steps_alone = False
         self._born.clear()
         self._stops.clear()
         self._let_go()
@@ -378,6 +382,9 @@ class World:
             if not self.is_stopped:
                 return
             rest = len(self.parked) - (parked is not None)
+            if prepare is not None and not rest:
+                # A step alone: those that sit in C are to stand when they come back.
+                rest = sum(one != ident and one not in self._threads.own for one in current_frames())
             if not rest:
                 alone = True
             else:
@@ -386,6 +393,7 @@ class World:
                 self._stops.pop(ident, None)
                 self._free.add(ident)
                 if prepare is not None:
+                    self._steps_alone = True
                     prepare()
         if alone:
             self.resume(prepare)
