@@ -6,17 +6,19 @@ Lines are named by `# @marker`. Nothing sleeps: every wait is for a condition an
 from __future__ import annotations
 
 import faulthandler
+import os
 import queue
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
 
-from remora.engine import Breakpoint, Engine, Job, Rule, Stop, ThreadInfo, Wish, monitoring
+from remora.engine import Breakpoint, Engine, Job, Rule, Stop, ThreadInfo, Wish, background, monitoring
 
 TIMEOUT_S = 10.0
 
@@ -212,6 +214,10 @@ class Debug:
 
     def close(self) -> None:
         self.engine.detach()
+        # The next session counts the threads there are as its own: not one whose ident comes again.
+        deadline = time.monotonic() + TIMEOUT_S
+        while background.are_left() and time.monotonic() < deadline:
+            os.sched_yield()
         for program in self.programs:
             if program.thread is not None:
                 program.thread.join(TIMEOUT_S)

@@ -273,8 +273,10 @@ class Loop:
                 _read(self._wake_fd, 4096)
             except OSError as error:
                 log_exception("wake-up", error)
-        # Cleared before looking: whoever appends from now on sends a wake-up of its own.
-        self._wake_sent = False
+        # Cleared before looking: whoever appends from now on sends a wake-up of its own. The lock keeps the
+        # two in this order where threads run at the same time (free-threaded builds).
+        with self._state:
+            self._wake_sent = False
         self._do_soon()
         for flush in tuple(self.flushers):
             try:

@@ -42,6 +42,17 @@ if TYPE_CHECKING:
 _getframe = sys._getframe
 _now = time.monotonic  # programs patch it in tests
 MAX_NAMES = 10_000  # file names remembered before those of generated code are dropped: some 3 MB
+_hits_lock = _thread.allocate_lock()  # guards the hits of all breakpoints where no interpreter lock does
+
+
+def _count_safely(breakpoint: Breakpoint) -> int:
+    with _hits_lock:
+        breakpoint.hits += 1
+        return breakpoint.hits
+
+
+# With an interpreter lock nothing comes between reading a number and writing it back, a line further on.
+_count = None if getattr(sys, "_is_gil_enabled", lambda: True)() else _count_safely
 _RESUMABLE = 0x20 | 0x80 | 0x100 | 0x200  # generators, coroutines, asynchronous generators
 
 
@@ -118,7 +129,7 @@ class Armoury:
         return self._by_path.get(resolved) or self._make(resolved)
 
     def files_with_breakpoints(self) -> list[File]:
-        return [file for file in self._by_path.values() if file.breakpoints is not None]
+        return [file for file in list(self._by_path.values()) if file.breakpoints is not None]
 
     def _learn(self, name: str) -> File:
         # Going through the table again must be worth it: not for each new file of a program with many.
@@ -181,7 +192,7 @@ class Armoury:
                             self._keep_start(code, False)
             self.armed.clear()
             self._tripwires.clear()
-            for file in self._by_path.values():
+            for file in list(self._by_path.values()):
                 file.breakpoints = None
                 file.codes.clear()
                 file.is_recorded = file.is_user and not file.is_own
@@ -199,8 +210,10 @@ class Armoury:
         return PY_START | PY_RESUME if self.is_on else 0
 
     def forked(self) -> None:
-        """In a forked child: the thread that held the lock may be gone."""
+        """In a forked child: the threads that held the locks may be gone."""
+        global _hits_lock
         self._lock = _thread.RLock()
+        _hits_lock = _thread.allocate_lock()
 
     # callbacks of the finder
 
@@ -293,8 +306,11 @@ class Armoury:
                         text = told
                         hit.append(breakpoint)
                     continue
-            breakpoint.hits += 1
-            if breakpoint.hit_test is not None and not breakpoint.hit_test(breakpoint.hits):
+            if _count is not None:
+                hits = _count(breakpoint)
+            else:
+                breakpoint.hits = hits = breakpoint.hits + 1
+            if breakpoint.hit_test is not None and not breakpoint.hit_test(hits):
                 listening = True
                 continue
             if quota is not None:

@@ -91,6 +91,7 @@ class Engine:
         armoury.broke = listener.breakpoint_changed
         armoury.code_appeared = self._code_appeared
         watcher.started = self._threads.own.add
+        watcher.ended = self._threads.own.discard
 
     # attaching
 

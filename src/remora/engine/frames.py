@@ -90,15 +90,22 @@ _walk: _Walk | None = None
 def _own_frames() -> dict[int, FrameType]:
     # No call between the look and what follows from it: the lock could go, and an interpreter come.
     if "_interpreters" not in _modules and "_xxsubinterpreters" not in _modules:
-        return _all_frames()
+        found = _all_frames()
+    else:
+        found = _walked()
+    found[_get_ident()] = sys._getframe(1)
+    return found
+
+
+def _walked() -> dict[int, FrameType]:
     global _walk
     if is_subinterpreter():
-        return {_get_ident(): sys._getframe(1)}
+        return {}
     if _walk is None:
         try:
             _walk = _Walk()
         except (ImportError, AttributeError, StopIteration):
-            return {_get_ident(): sys._getframe(1)}
+            return {}  # a build that is not like the others: nothing is better than what is wrong
     return _walk.frames()
 
 

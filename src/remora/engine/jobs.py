@@ -157,7 +157,9 @@ class Watcher:
     """
 
     def __init__(self) -> None:
-        self.started: Callable[[int], None] | None = None  # told the ident, so that it counts as our own
+        # Told the ident, so that it counts as our own; and no more: the system gives it to another thread.
+        self.started: Callable[[int], None] | None = None
+        self.ended: Callable[[int], None] | None = None
         background.enders.append(self._end)
         self._jobs: dict[Job[Any], float] = {}
         self._begin()
@@ -177,15 +179,15 @@ class Watcher:
         self._jobs[job] = deadline
         if self.ident is None:
             self.ident = -1
-            wake = self._wake
+            wake, known = self._wake, _allocate_lock()
+            known.acquire()
             try:
-                started = background.start(lambda: self._run(wake))
+                started = background.start(lambda: self._run(wake, known))
             except RuntimeError:  # no thread to be had now; the next job may have more luck
                 self.ident = None
                 raise
             self.ident = started
-            if self.started is not None:
-                self.started(started)
+            known.acquire()
         elif deadline < self._waits_until:
             _release(self._wake)
 
@@ -220,10 +222,19 @@ class Watcher:
         self._is_ending = True
         _release(wake)
 
-    def _run(self, wake: _thread.LockType) -> None:
+    def _run(self, wake: _thread.LockType, known: _thread.LockType) -> None:
+        ident = _get_ident()
         self._native_id = _get_native_id()
         if self.started is not None:
-            self.started(_get_ident())
+            self.started(ident)
+        known.release()
+        try:
+            self._watch_until_told(wake)
+        finally:
+            if self.ended is not None:
+                self.ended(ident)
+
+    def _watch_until_told(self, wake: _thread.LockType) -> None:
         while self._wake is wake and not ((self._is_ending and not self._jobs) or sys.is_finalizing()):
             self._waits_until = 0.0
             now = _now_s()

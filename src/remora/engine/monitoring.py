@@ -126,12 +126,16 @@ _ARGUMENTS = {PY_START: 2, PY_RESUME: 2, LINE: 2, INSTRUCTION: 2}  # the others:
 
 
 class Tool:
-    """One tool id of this interpreter, with its callbacks and events."""
+    """One tool id of this interpreter, with its callbacks and events.
 
-    __slots__ = ("_callbacks", "_events", "id")
+    Any thread may free it while others use it: what they ask for from then on is not done.
+    """
+
+    __slots__ = ("_callbacks", "_events", "id", "is_free")
 
     def __init__(self, number: int) -> None:
         self.id = number
+        self.is_free = False
         self._events = NONE
         self._callbacks: list[int] = []
 
@@ -141,21 +145,31 @@ class Tool:
 
     def set_events(self, events: int) -> None:
         """Set the global events."""
-        if events != self._events:
+        if events != self._events and not self.is_free:
             self._events = events
-            _monitoring.set_events(self.id, events)
+            try:
+                _monitoring.set_events(self.id, events)
+            except ValueError:
+                if not self.is_free:
+                    raise
 
     def set_local(self, code: CodeType, events: int) -> None:
-        _monitoring.set_local_events(self.id, code, events)
+        if not self.is_free:
+            try:
+                _monitoring.set_local_events(self.id, code, events)
+            except ValueError:
+                if not self.is_free:
+                    raise
 
     def rearm(self, code: CodeType, events: int) -> None:
         """Set local events so that places which were disabled fire again (the same set twice does
         nothing).
         """
-        _monitoring.set_local_events(self.id, code, NONE)
-        _monitoring.set_local_events(self.id, code, events)
+        self.set_local(code, NONE)
+        self.set_local(code, events)
 
     def free(self) -> None:
+        self.is_free = True
         _monitoring.set_events(self.id, NONE)
         for event in self._callbacks:
             _monitoring.register_callback(self.id, event, None)

@@ -74,11 +74,10 @@ class Parked:
         self.wake.acquire()
 
     def rouse(self) -> None:
-        if self.wake.locked():
-            try:
-                self.wake.release()
-            except RuntimeError:
-                return  # somebody else was quicker; it will look
+        try:
+            self.wake.release()
+        except RuntimeError:
+            return  # it has been roused already, and will look
 
 
 class World:
