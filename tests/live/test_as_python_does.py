@@ -40,7 +40,8 @@ print(json.dumps({
     "loader": type(globals().get("__loader__")).__name__,
     "flags": str(sys.flags),
     "breakpointhook_env": os.environ.get("PYTHONBREAKPOINT"),
-    "environment": sorted(name for name in os.environ if "REMORA" in name and "TEST" not in name),
+    # REMORA_FAMILY is what its children inherit.
+    "environment": sorted({name for name in os.environ if "REMORA_" in name} - {"REMORA_FAMILY"}),
 }))
 """
 

@@ -373,7 +373,7 @@ def test_modules_after_a_session_that_looked_at_things(way: Way, program: Write)
         debugging.threads()
         stop.resume()
         output = debugging.until_exit()[1]["stdout"]
-    assert int(output.splitlines()[-1]) - modules_of_a_bare_interpreter() <= 110
+    assert int(output.splitlines()[-1]) - modules_of_a_bare_interpreter() <= 120
 
 
 def test_pause_of_a_busy_and_of_a_blocked_program(program: Write) -> None:
