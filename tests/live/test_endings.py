@@ -31,6 +31,7 @@ def named(value: Any) -> str:
 def last_words(line: Line, code: int | None) -> None:
     """The session ends by itself, with this exit code; then the client says goodbye, as many do."""
     line.wire.event("terminated")
+    line.wire.send("terminate", {})
     line.wire.send("disconnect", {})
     line.drain()
     line.is_well_told()
@@ -49,7 +50,7 @@ def let_go(line: Line) -> None:
 
 
 # What the console says of the beginning.
-NOTES = ("remora: waiting for a program",)
+NOTES = ("remora: waiting for a program", "remora: the program was ended by signal")
 
 
 def assert_quiet(line: Line) -> None:
@@ -136,4 +137,109 @@ def test_the_program_goes_on(how: str, way: Way) -> None:
             seen = costs_nothing(it, seen)
         it.order("sys.exit(5)")
         assert it.exit_code() in (5, None)
+        nothing_left(it)
+
+
+# -- the program lets go of the debugger
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way is not Way.PROCESS_ID], ids=named)
+def test_stop(way: Way) -> None:
+    """remora.stop(): the client is told, the program is as it was before it ever listened."""
+    with scene(way) as it:
+        it.order("import remora; remora.stop(); say('left')")
+        it.said("left", 2.0)
+        if way in LAUNCHED:
+            # Its end, and what it writes, is still the adapter's to tell.
+            it.order("print('by myself'); sys.exit(5)")
+            last_words(it.line, 5)
+            assert way is Way.TERMINAL or "by myself" in it.line.output("stdout")
+        else:
+            last_words(it.line, None)
+            if way not in CHILD:
+                costs_nothing(it, (it.before, it.kernel_counts()))
+            it.order("sys.exit(5)")
+            assert it.exit_code() == 5
+        nothing_left(it)
+
+
+@pytest.mark.parametrize("way", [Way.LISTEN, Way.LAUNCH, Way.PROCESS_ID], ids=named)
+def test_stop_while_it_stands(way: Way) -> None:
+    """The same from the debug console, while the program stands at a breakpoint."""
+    with scene(way) as it:
+        it.be(State.STOPPED)
+        it.wire.send("evaluate", {"expression": "__import__('remora').stop()", "context": "repl"})
+        it.go_on(State.STOPPED)
+        it.order("sys.exit(5)")
+        last_words(it.line, 5 if way is Way.LAUNCH else None)
+        nothing_left(it)
+
+
+# -- the hub dies
+
+
+@pytest.mark.parametrize("way", WAYS, ids=named)
+@pytest.mark.parametrize("state", State, ids=named)
+def test_hub_killed(state: State, way: Way) -> None:
+    """The program goes on at no cost, and when it next starts a process nothing is left of its family."""
+    with scene(way) as it:
+        it.be(state)
+        for hub in it.hubs():
+            os.kill(hub, signal.SIGKILL)
+        it.line.drain()
+        it.go_on(state)
+        it.order("subprocess.call(['true'])")
+        seen = costs_nothing(it)[0]
+        assert seen["wrapped"] == []
+        assert not [entry for entry in seen["environment"] if "remora" in entry.lower()]
+        if way is Way.PROCESS_ID:
+            costs_nothing(it, (it.before, it.counted))
+        if way is not Way.LAUNCH:  # its output went to the hub
+            it.order("sys.exit(5)")
+            assert it.exit_code() == 5
+            nothing_left(it)
+        else:
+            it.order("os._exit(5)")
+        until(lambda: not Path(f"/proc/{it.pid}").exists(), "the program ends")
+
+
+# -- the program dies
+
+
+@pytest.mark.parametrize("way", WAYS, ids=named)
+@pytest.mark.parametrize("state", State, ids=named)
+def test_killed(state: State, way: Way) -> None:
+    with scene(way) as it:
+        it.be(state)
+        os.kill(it.pid, signal.SIGKILL)
+        last_words(it.line, 128 + signal.SIGKILL)
+        assert it.exit_code() in (-signal.SIGKILL, None)
+        nothing_left(it)
+
+
+# What the program does, its exit code, and what it has written by then.
+OWN_ENDS: dict[str, tuple[str, int, str]] = {
+    "exit": ("sys.exit(7)", 7, "tidied up\n"),
+    "exit 0": ("sys.exit()", 0, "tidied up\n"),
+    "exit with a text": ("sys.exit('alas')", 1, "tidied up\nalas\n"),
+    "os._exit": ("print('last'); os._exit(7)", 7, "last\n"),
+    "signal": ("os.kill(os.getpid(), signal.SIGUSR1); time.sleep(60)", 128 + signal.SIGUSR1, ""),
+    "abort": ("signal.signal(signal.SIGABRT, signal.SIG_DFL); os.abort()", 128 + signal.SIGABRT, ""),
+    "exec": ("os.execv('/bin/sh', ['sh', '-c', 'exit 7'])", 7, ""),
+    "much output": ("print('x' * 3_000_000); sys.exit(7)", 7, "x" * 3_000_000 + "\ntidied up\n"),
+    "stdout closed": ("sys.stdout.close(); os._exit(7)", 7, ""),
+    "descriptor 1 closed": ("os.close(1); os.open('/dev/null', os.O_WRONLY); sys.exit(7)", 7, ""),
+}
+
+
+@pytest.mark.parametrize("way", WAYS, ids=named)
+@pytest.mark.parametrize("end", OWN_ENDS)
+def test_ends_by_itself(end: str, way: Way) -> None:
+    text, code, output = OWN_ENDS[end]
+    with scene(way) as it:
+        it.order(text)
+        last_words(it.line, code)
+        if way is not Way.TERMINAL:
+            assert it.line.output("stdout") + it.line.output("stderr") == output
+        assert it.exit_code() in (None, code, 128 - code)
         nothing_left(it)

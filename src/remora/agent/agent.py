@@ -25,6 +25,7 @@ from remora.agent.loop import Loop, new_poll
 from remora.agent.output import Mirror
 from remora.agent.settings import AttachOptions, Settings
 from remora.dap.errors import UsageError
+from remora.dap.hello import STAYS
 
 # Kept: gevent puts others into the module.
 _allocate_lock = _thread.allocate_lock
@@ -288,17 +289,20 @@ class Agent:
 
     # --- the end (main thread) and fork (the child's only thread)
 
-    def finish(self) -> None:
-        """Say goodbye and get everything out: the program ends. On the thread that runs atexit."""
+    def finish(self, *, stays: bool = False) -> None:
+        """Say goodbye and get everything out: the program ends, or `stays` without us.
+
+        On the thread that runs atexit; on the agent thread if the program stays.
+        """
         if self.finished:
             return
         self.finished = True
         try:
-            self._finish()
+            self._finish(stays)
         except Exception as error:  # boundary: the program may have replaced what anything stands on
             log_exception("goodbye", error)
 
-    def _finish(self) -> None:
+    def _finish(self, stays: bool) -> None:
         if self.goodbye.acquire(timeout=GOODBYE_S):
             self.goodbye.release()
         session = self.session
@@ -310,11 +314,14 @@ class Agent:
         session.ready = False
         if self._engine is not None:
             self._engine.detach()
-        if self.exit_code is None and getattr(sys, "last_exc", None) is not None:
-            self.exit_code = 1  # a program that called listen() itself: we know only how it died
-        if self.exit_code is not None:
-            session.event("exited", {"exitCode": self.exit_code})
-        session.event("terminated", family.last_words())
+        if stays:
+            session.event("terminated", {STAYS: True} if session.stays else {})
+        else:
+            if self.exit_code is None and getattr(sys, "last_exc", None) is not None:
+                self.exit_code = 1  # a program that called listen() itself: we know only how it died
+            if self.exit_code is not None:
+                session.event("exited", {"exitCode": self.exit_code})
+            session.event("terminated", family.last_words())
         session.transport.flush()
 
     def exits(self, code: int) -> None:

@@ -22,7 +22,7 @@ from remora.agent.session import Session
 from remora.agent.settings import Settings
 from remora.agent.sockets import bind, dial, read_address, shown
 from remora.dap import json_text, messages
-from remora.dap.hello import HELLO, SESSION_VARIABLE
+from remora.dap.hello import HELLO, SESSION_VARIABLE, STAYS
 
 # Kept: gevent puts others into the module.
 _allocate_lock = _thread.allocate_lock
@@ -61,7 +61,7 @@ def current() -> Agent | None:
 
 def only_forks() -> bool:
     """Say whether this process is no member itself, but what it forks will be."""
-    return _agent is None and family.current is not None
+    return _agent is None and family.current is not None and not family.is_over
 
 
 # --- the ways in
@@ -121,6 +121,8 @@ def _listens_already(asked: tuple[str, int]) -> tuple[str, int] | None:
     A reloader runs the line that listens in each of its children, with the port of its first process: that is
     the family's. A child that wants a port of its own gets it, unless a client is there already.
     """
+    if family.is_over:
+        _leave()
     agent, kin = _agent, family.current
     if kin is None:
         return None
@@ -315,10 +317,9 @@ def _connect_agent(
         if agent is _agent and family.current is not None and session.transport.is_lost:
             _start_new_thread(_call_again, (family.current,))
         elif agent is _agent:
-            family.is_over = True
-        if agent.start_method == "attach" and current() is agent:
             stop()
-            _left()
+            if agent.start_method == "attach":
+                _left()
         if not session.was_used and agent.start_method == "listen" and time.monotonic() - began < HUB_START_S:
             _write_error(
                 "remora: the hub could not be started, so no client can attach; is "
@@ -396,12 +397,18 @@ def _begin(agent: Agent) -> None:
 
 
 def stop() -> None:
-    """Leave: the client is told, the port closes, all is as it was. Idempotent."""
+    """Leave: the client is told, the port closes, all is as it was. Idempotent.
+
+    Any thread; on the agent's (the hub is gone) the environment has to wait for a thread of the program.
+    """
     global _agent, _listening
     with _lock:
         agent, _agent, _listening = _agent, None, None
     _unhook()
-    _leave()
+    if agent is not None and agent.loop.is_current() and not family.is_guest:
+        family.is_over = True
+    else:
+        _leave()
     fork.unwrap()
     if agent is None:
         return
@@ -411,7 +418,7 @@ def stop() -> None:
 
     def leave() -> None:
         try:
-            agent.finish()
+            agent.finish(stays=True)
             if agent.session is not None:
                 agent.session.finish()
             if agent.door is not None:
@@ -419,7 +426,7 @@ def stop() -> None:
             if agent.connection is not None:
                 agent.connection.on_closed = None
                 # Without it the hub would wait for the next program in this process (exec).
-                agent.connection.event("terminated", {})
+                agent.connection.event("terminated", {STAYS: True})
                 agent.connection.transport.flush()
                 agent.connection.transport.close("remora.stop()")
         finally:

@@ -108,6 +108,8 @@ GO = "remoraGo"
 HOLD = "remoraHold"
 # In the body of an agent's `terminated`: it has just started a process, whose hello may be on its way.
 STARTING = "remoraStarting"
+# In the same place: the agent has left, and its process lives on (`remora.stop()`).
+STAYS = "remoraStays"
 SESSION_VARIABLE = "REMORA_SESSION"
 HUB_VARIABLE = "REMORA_HUB"
 FAMILY_VARIABLE = "REMORA_FAMILY"

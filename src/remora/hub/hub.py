@@ -20,12 +20,13 @@ import socket
 from remora.dap.errors import INTERNAL, DapError, UsageError
 from remora.dap.hello import HELLO
 from remora.dap.trust import same_secret
-from remora.hub import access, family, life, listeners
+from remora.hub import access, family, listeners
 from remora.hub.children import Children
 from remora.hub.client import Client
 from remora.hub.connection import Connection
 from remora.hub.entrance import Entrance
 from remora.hub.journal import Journal
+from remora.hub.life import Life
 from remora.hub.loop import asyncio
 from remora.hub.mode import Mode
 from remora.hub.session import Session
@@ -239,10 +240,12 @@ class Hub:
         self, connection: Connection, hello: Hello, *, launched: bool = False, program: Watched | None = None
     ) -> Session:
         loop = asyncio.get_running_loop()
+        # A sub-interpreter does not end with an exit code, and its process is not this session's.
+        is_here = not _machine(connection.peer) and not hello.get("interpreter")
         session = Session(
             connection, hello, on_end=self._session_ended, later=loop.call_later,
             on_ready=self._client_ready, on_left=self._client_left, launched=launched, program=program,
-            watch=None if _machine(connection.peer) else life.watch,
+            life=Life(hello["pid"]) if is_here else None, condemn=self._condemn if is_here else None,
         )  # fmt: skip
         session.member = self._tree.add(
             session, session.pid, hello.get("parent"), _machine(connection.peer), session.interpreter
@@ -253,6 +256,17 @@ class Hub:
         self._had_session = True
         self.journal.write(f"session: process {hello['pid']}")
         return session
+
+    def _condemn(self, session: Session, /, *, asks: bool, gently_s: float) -> None:
+        def ended(code: int | None) -> None:
+            self.drop(process)
+
+        from remora.hub.process import Watched
+
+        process = Watched(session.pid, ended)
+        self.keep(process)
+        # What it has started is its own affair, or its group's: we have not started it.
+        process.end(gently_s=gently_s, asks=asks, spares=lambda: True)
 
     def _others_look(self, session: Session) -> bool:
         """Tell whether somebody is attached to another process of the session's family."""

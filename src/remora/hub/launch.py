@@ -228,7 +228,9 @@ def died_early(plan: Plan, code: int | None, stderr: str) -> DapError:
             reason="sudo needs a password, and there is no place to type it: use "
             f'"console": "integratedTerminal", or a rule with NOPASSWD\n{tail}',
         )
-    how = "ended" if code is None else f"ended with exit code {code}"
+    from remora.hub.life import described
+
+    how = "ended" if code is None else described(code)
     reason = f'"{plan.python[0]}" {how} before it could be debugged' + (f":\n{tail}" if tail else "")
     return CANNOT_LAUNCH(program=plan.name, reason=reason)
 

@@ -11,7 +11,7 @@ What it has started may live longer, and writes to the same pipes: these are rea
 nobody who writes is killed by it or stands still. A hub that ends before leaves that to a process that does
 nothing else (`leave_reading`).
 
-Exit codes are the kernel's; a death by signal n is 128 + n, as shells say it.
+Exit codes are the kernel's; a death by signal n is -n (`life.shown` makes of it what shells say).
 Source: pidfd_open(2), proc(5) `SigCgt`.
 """
 
@@ -23,6 +23,7 @@ import os
 import signal
 import subprocess
 
+from remora.hub import life
 from remora.hub.loop import asyncio
 
 TYPE_CHECKING = False
@@ -67,15 +68,17 @@ class Watched:
         if pid != self.pid and _descends(pid, self.pid):
             self._inner_pid = pid
 
-    def end(self, *, gently_s: float, spares: Callable[[], bool] | None = None) -> None:
-        """End it: ask first if `gently_s` > 0, kill after that time.
+    def end(
+        self, *, gently_s: float, spares: Callable[[], bool] | None = None, asks: bool = True
+    ) -> None:
+        """End it: ask first if `gently_s` > 0 (unless somebody else `asks` it), kill after that time.
 
         What it has started is killed with it, unless `spares` says then that it is to live.
         """
         if self.exited:
             return
         self._spares = spares
-        if gently_s > 0 and not self._ending:
+        if gently_s > 0 and asks and not self._ending:
             self._send(self._inner_pid, _gentle_signal(self._inner_pid))
         self._ending = True
         if self._kill_timer is not None:
@@ -137,6 +140,7 @@ class Watched:
         self._loop.call_soon_threadsafe(self._died)
 
     def _died(self) -> None:
+        code = self._reap()
         if self._pidfd >= 0:
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
@@ -145,10 +149,10 @@ class Watched:
             self._kill_timer.cancel()
             self._kill_timer = None
         self.exited = True
-        self._finish(self._reap())
+        self._finish(code)
 
     def _reap(self) -> int | None:
-        return None
+        return life.exit_code(self.pid, self._pidfd) if self._pidfd >= 0 else None
 
     def _finish(self, code: int | None) -> None:
         self._on_exit(code)
@@ -201,9 +205,8 @@ class Process(Watched):
             # Before the wait: until then the id, and so the group, cannot be someone else's.
             self._kill_group()
         _, status = os.waitpid(self.pid, 0)
-        code = os.waitstatus_to_exitcode(status)
-        self._popen.returncode = code
-        return code if code >= 0 else 128 - code
+        code = self._popen.returncode = os.waitstatus_to_exitcode(status)
+        return code
 
     def _finish(self, code: int | None) -> None:
         self.hold_output(yes=False)

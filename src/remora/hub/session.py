@@ -20,9 +20,10 @@ from __future__ import annotations
 import functools
 
 from remora.dap.errors import CANCELLED, DEBUGGEE_GONE, DapError
-from remora.dap.hello import GO, HOLD, STARTING
+from remora.dap.hello import GO, HOLD, STARTING, STAYS
 from remora.dap.messages import arguments_of, error_response, event, request
 from remora.dap.paths import POSIX, TO_CLIENT, TO_DEBUGGEE, mapping_from, translate
+from remora.hub.life import described, is_ordinary, shown
 from remora.hub.replay import Replay
 
 TYPE_CHECKING = False
@@ -37,7 +38,13 @@ if TYPE_CHECKING:
     from remora.hub.configuration import Configuration
     from remora.hub.connection import Connection
     from remora.hub.family import Member
+    from remora.hub.life import Life
     from remora.hub.replay import Key
+
+    class Condemn(Protocol):
+        """See to it that a process ends which is not ours: ask it, if that has not been done; then kill it."""
+
+        def __call__(self, session: Session, /, *, asks: bool, gently_s: float) -> None: ...
 
     class AgentLink(Protocol):
         """The connection to the agent, or what a test puts there."""
@@ -66,7 +73,11 @@ GENTLY_S = 5.0
 HURRIED_S = 1.5
 # An agent answers from its own thread; one that takes longer sits behind code that holds the interpreter.
 AGENT_S = 5.0
-# How long the agent's goodbye may lag behind the death of its process.
+# After its answer the agent still holds the interpreter for a moment. A signal that comes while the program waits
+# for that is heard at its next bytecode that looks: after the call it makes next, be that an hour's sleep.
+QUIET_S = 0.02
+# How long the agent's goodbye may lag behind the death of its process, and that behind the goodbye: what the
+# program has told Python to do at exit before the agent came is done after it.
 GOODBYE_S = 1.0
 # How long a process whose agent is gone may take to be another program: Python has to start, under load.
 EXEC_S = 3.0
@@ -78,8 +89,6 @@ _ASKED_AGAIN = frozenset(
 _SILENTLY = "it ended unexpectedly, or closed its connection to remora"
 
 type Answer = Callable[[dict[str, Any]], None]
-# (process id, what to call at its death) -> what cancels that, or None if it cannot be told
-type Watch = Callable[[int, Callable[[], None]], Callable[[], None] | None]
 
 _RESUMES = frozenset(("continue", "next", "stepIn", "stepOut", "stepBack", "reverseContinue"))
 
@@ -96,13 +105,14 @@ class Session:
         later: Callable[[float, Callable[[], None]], object],
         on_ready: Callable[[Session], None] | None = None,
         on_left: Callable[[Session, Client], None] | None = None,
-        watch: Watch | None = None,
+        life: Life | None = None,
+        condemn: Condemn | None = None,
         launched: bool = False,
         program: Program | None = None,
     ) -> None:
         """`on_ready` is called when a client is set up, `on_left` when one has gone or was let go.
 
-        `watch` tells when a process has died; None where its id means nothing here.
+        `life` is that of the process, and `condemn` ends it; None where its id means nothing here.
         """
         self.hello = hello
         self.name: str = hello["name"]
@@ -127,7 +137,8 @@ class Session:
         self._on_ready = on_ready
         self._on_left = on_left
         self._later = later
-        self._watch = watch
+        self._life = life
+        self._condemn = condemn
         self._seq = 0
         # Requests to the agent not yet answered: our number -> (client's request or None, what to do).
         self._asked: dict[int, tuple[dict[str, Any] | None, Answer | None]] = {}
@@ -137,13 +148,15 @@ class Session:
         self._detaching = False
         self._mapping: PathMapping | None = None
         self._exit_code: int | None = None
-        self._exit_known = False
+        self._exit_known = False  # the process is dead
+        self._death: int | None = None  # as the kernel says it
         self._ending = False
         # True once the client said so: until then a launched program has run no line of its own.
         self._configured = False
         self._stands = False  # the debuggee is stopped, as far as the client knows
         self._gone = "it has ended"
         self._ended_cleanly = False
+        self._stays = False  # its process lives on after that
         self._when_ended: list[Callable[[], None]] = []
         self._configuration: Configuration | None = None
         self._is_wanted = True  # the client has not asked for the end
@@ -222,6 +235,8 @@ class Session:
             if command == "configurationDone":
                 self._configured = True
                 self.is_held = False
+            elif command == "terminate":
+                self._ending = True
             elif command in _RESUMES:
                 self._stands = False
             if self._mapping is not None:
@@ -276,8 +291,9 @@ class Session:
         if self._agent is not None:  # its end is on its way
             self._agent_lost(_SILENTLY)
         vigil, self._vigil = self._vigil, None
-        if vigil is not None:
-            vigil.stop()
+        if self._life is not None:
+            self._life.forget()
+            self._life.look_again()
         self._agent = agent
         self.hello = hello
         self.name = self._path = hello["name"]
@@ -319,16 +335,20 @@ class Session:
             self.client.event("output", {"category": category, "output": text})
 
     def program_exited(self, code: int | None) -> None:
-        """The kernel says so (None: not our child). The agent's last words may still be on their way."""
-        self._exit_known = True
-        if code is not None:
-            self._exit_code = code
+        """The kernel says so (None: it does not know). The agent's last words may still be on their way."""
+        self._has_died(code)
         self._program = None
         if self._agent is None:
             self._not_coming_back()
             self._end()
         else:
             self._later(GOODBYE_S, lambda: self._agent_lost("its process ended"))
+
+    def _has_died(self, code: int | None) -> None:
+        self._exit_known = True
+        if code is not None:
+            self._exit_code = shown(code)
+            self._death = code
 
     # Inside: towards the agent.
 
@@ -391,6 +411,8 @@ class Session:
             self._when_ended.append(gone)
             self._terminate(self._hurried_s)
         elif self._agent is None:
+            if terminate:
+                self._see_to_the_end(asks=True)
             self._let_go()
             client.bye(message)
         else:
@@ -398,15 +420,22 @@ class Session:
             said_bye = False
             self.is_held = False
 
-            def done(_: object = None) -> None:
+            def done(_: dict[str, Any] | None = None) -> None:
                 nonlocal said_bye
                 if not said_bye:
                     said_bye = True
+                    if terminate:
+                        self._see_to_the_end(asks=False)  # the agent does
                     self._let_go()
                     client.bye(message)
 
             self._ask("disconnect", {**arguments_of(message), "terminateDebuggee": terminate}, answer=done)
             self._later(AGENT_S, done)
+
+    def _see_to_the_end(self, *, asks: bool) -> None:
+        """Kill what was attached to, and shall end, if it does not end by itself; or was asked to before."""
+        if self._condemn is not None and not self.ended:
+            self._condemn(self, asks=asks, gently_s=0.0 if self._ending else GENTLY_S)
 
     @property
     def _hurried_s(self) -> float:
@@ -442,7 +471,7 @@ class Session:
                 started = True
                 program.end(gently_s=gently_s, spares=spares)
 
-        self._ask("disconnect", {"terminateDebuggee": False}, answer=lambda _: start())
+        self._ask("disconnect", {"terminateDebuggee": False}, answer=lambda _: self._later(QUIET_S, start))
         self._later(0.5, start)
 
     # Inside: from the agent.
@@ -477,7 +506,9 @@ class Session:
             self._exit_code = (message.get("body") or {}).get("exitCode")
         elif name == "terminated":
             self._ended_cleanly = True
-            self.has_just_started = (message.get("body") or {}).get(STARTING) is True
+            body = message.get("body") or {}
+            self.has_just_started = body.get(STARTING) is True
+            self._stays = body.get(STAYS) is True
             if self._program is None:
                 self._agent_lost("it has ended")
         elif name == "process" and not self.launched:
@@ -547,30 +578,44 @@ class Session:
         for question, answer in asked.values():
             if answer is not None:
                 answer({"success": False})
+            elif question is not None and self._ended_cleanly and self.client is not None:
+                self.client.fail(question, DEBUGGEE_GONE(reason=reason))
             elif question is not None:
                 questions.append(question)
         self._vigil = vigil = _Vigil(questions, reason, if_alive or reason)
-        if self._ended_cleanly or self._exit_known or not self._may_come_back():
+        limit_s = 0.0 if self._exit_known else self._may_take()
+        if not limit_s:
             self._not_coming_back()
             return
-        if self._kept is None and self.is_ready:
+        if self._kept is None and self.is_ready and not self._ended_cleanly:
             self._kept = []
-        if self._program is None and self._watch is not None:
-            vigil.cancel = self._watch(self.pid, lambda: self._vigil_over(vigil))
-            if vigil.cancel is None:
-                self._not_coming_back()
-                return
-        self._later(EXEC_S, lambda: self._vigil_over(vigil))
+        if self._program is None and self._life is not None:
+            self._life.when_dead(lambda code: self._died(vigil, code))
+        self._later(limit_s, lambda: self._vigil_over(vigil))
 
-    def _may_come_back(self) -> bool:
-        """Tell whether the process may be about to be another program."""
+    def _may_take(self) -> float:
+        """Return how long to wait for a process without an agent: it dies, or is about to be another program."""
+        life = self._life if self._life is not None and self._life.is_known else None
         if self._program is not None:
-            return True
-        if self.interpreter:
-            return False
-        # Nobody waits for what was brought into a program: when it is let go it leaves without a word.
-        has_use = self.client is not None or self.hello.get("startMethod") != "attach"
-        return self._watch is not None and has_use
+            # Its death is waited for in any case.
+            return 0.0 if self._ended_cleanly else EXEC_S
+        if life is None or (self.client is None and (self._ended_cleanly or self._is_brought)):
+            return 0.0  # nobody waits
+        if self._ended_cleanly:
+            return 0.0 if self._stays else GOODBYE_S
+        # A daemon that has closed all its descriptors calls again, if it is of a family.
+        may_call = self.settings.get("subProcess") is not False
+        return EXEC_S if may_call or life.runs_another_program else 0.0
+
+    @property
+    def _is_brought(self) -> bool:
+        """The agent was brought into the program by its process id: it leaves without a word when let go."""
+        return self.hello.get("startMethod") == "attach"
+
+    def _died(self, vigil: _Vigil, code: int | None) -> None:
+        if self._vigil is vigil:
+            self._has_died(code)
+            self._not_coming_back()
 
     def _vigil_over(self, vigil: _Vigil) -> None:
         if self._vigil is vigil:
@@ -581,7 +626,8 @@ class Session:
         vigil, self._vigil = self._vigil, None
         if vigil is None:
             return
-        vigil.stop()
+        if self._life is not None:
+            self._life.forget()
         kept, self._kept = self._kept or [], None
         client = self.client
         is_said = False  # to the person, who waits for what was typed
@@ -596,8 +642,12 @@ class Session:
                 if client is not None and not self._ending:
                     client.note(f"the program can no longer be debugged: {vigil.if_alive}")
             return
-        if not (is_said or self._ended_cleanly or self._exit_known) and client is not None:
-            client.note(f"the program is gone: {vigil.reason}")
+        if client is not None and not (is_said or self._ended_cleanly or self._exit_code is not None):
+            # A child is ended by its parent, as a rule: that is no news.
+            if not self._exit_known:
+                client.note(f"the program is gone: {vigil.if_alive}")
+            elif not self.is_child:
+                client.note("the program is gone: it has ended without a word")
         self._end()
 
     def _set_up_again(self) -> None:
@@ -633,7 +683,11 @@ class Session:
             return
         self.ended = True
         client = self.client
+        if self._life is not None:
+            self._life.close()
         if client is not None:
+            if self._death is not None and self._is_wanted and not is_ordinary(self._death):
+                client.note(f"the program {described(self._death)}")
             if self._exit_code is not None:
                 client.event("exited", {"exitCode": self._exit_code})
             again = self._is_wanted and not self.launched and self.settings.get("restart")
@@ -673,19 +727,14 @@ class Session:
 
 
 class _Vigil:
-    """The time in which a process without an agent may come back as another program."""
+    """The time in which a process without an agent may die, or come back as another program."""
 
-    __slots__ = ("cancel", "if_alive", "questions", "reason")
+    __slots__ = ("if_alive", "questions", "reason")
 
     def __init__(self, questions: list[dict[str, Any]], reason: str, if_alive: str) -> None:
         self.questions = questions  # of the client, that the old image has not answered
         self.reason = reason
         self.if_alive = if_alive
-        self.cancel: Callable[[], None] | None = None
-
-    def stop(self) -> None:
-        if self.cancel is not None:
-            self.cancel()
 
 
 def _nothing(message: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from remora.dap.errors import DebuggeeError
 from remora.dap.messages import arguments_of
+from remora.hub.life import shown
 from remora.hub.session import GENTLY_S, HURRIED_S
 
 TYPE_CHECKING = False
@@ -100,7 +101,7 @@ class Undebugged:
         self.program = None
         if self.client is not None:
             if code is not None:
-                self.client.event("exited", {"exitCode": code})
+                self.client.event("exited", {"exitCode": shown(code)})
             self.client.event("terminated")
         for call in self._when_ended:
             call()

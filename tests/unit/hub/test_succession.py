@@ -11,27 +11,37 @@ from unit.hub.fakes import FakeConnection, Scene, short
 
 
 class Deaths:
-    """`watch` of a session, with the process's death in the test's hands."""
+    """The life of a process, with its death in the test's hands."""
+
+    is_known = True
+    runs_another_program = False
 
     def __init__(self) -> None:
-        self.calls: list[Callable[[], None]] = []
+        self.calls: list[Callable[[int | None], None]] = []
         self.cancelled = 0
+        self.closed = False
 
-    def watch(self, pid: int, then: Callable[[], None]) -> Callable[[], None]:
+    def when_dead(self, then: Callable[[int | None], None]) -> None:
         self.calls.append(then)
-        return self.cancel
 
-    def cancel(self) -> None:
+    def forget(self) -> None:
         self.cancelled += 1
+        self.calls.clear()
 
-    def happen(self) -> None:
-        for call in self.calls:
-            call()
+    def look_again(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+    def happen(self, code: int | None = None) -> None:
+        for call in self.calls[:]:
+            call(code)
 
 
 def attached(**settings: Any) -> tuple[Scene, Deaths]:
     scene, deaths = Scene(startMethod="child"), Deaths()
-    scene.session._watch = deaths.watch
+    scene.session._life = deaths  # type: ignore[assignment]
     scene.attach(**settings)
     return scene, deaths
 
@@ -113,16 +123,67 @@ def test_the_new_images_hello_may_overtake_the_old_ones_end() -> None:
     assert short(scene.agent.sent[-1]) == "threads?"
 
 
-@pytest.mark.parametrize("how", ["it dies", "time passes"])
-def test_nothing_comes(how: str) -> None:
+@pytest.mark.parametrize(("how", "expected"), [
+    (lambda scene, deaths: deaths.happen(None), []),  # of a child that is no news
+    (lambda scene, deaths: deaths.happen(-15), ["exited"]),
+    (lambda scene, deaths: deaths.happen(3), ["exited"]),
+    (lambda scene, deaths: deaths.happen(-11), ["output", "exited"]),
+    (lambda scene, deaths: scene.timers.fire(), ["output"]),
+])  # fmt: skip
+def test_nothing_comes(how: Callable[[Scene, Deaths], None], expected: list[str]) -> None:
     scene, deaths = attached()
     scene.ask("threads")
     scene.agent_breaks()
     scene.ask("modules")
     assert scene.connection.take() == []
-    deaths.happen() if how == "it dies" else scene.timers.fire()
-    assert scene.connection.names() == ["threads!?", "modules!?", "output", "terminated"]
+    how(scene, deaths)
+    assert scene.connection.names() == ["threads!?", "modules!?", *expected, "terminated"]
+    scene.ask("threads")
+    scene.ask("disconnect")
+    assert scene.connection.names() == ["threads!?", "disconnect!"]
     assert scene.ended == [scene.session]
+    assert deaths.closed
+
+
+@pytest.mark.parametrize(("code", "expected"), [(0, 0), (-15, 143), (None, 4)])
+def test_the_kernels_code_counts(code: int | None, expected: int) -> None:
+    """The agent has said goodbye; a moment later the process is dead."""
+    scene, deaths = attached()
+    scene.ask("threads")
+    scene.agent_says("exited", {"exitCode": 4})
+    scene.agent_says("terminated")
+    assert scene.connection.names() == ["threads!?"]
+    deaths.happen(code)
+    exited, terminated = scene.connection.take()
+    assert (exited["body"], terminated["event"]) == ({"exitCode": expected}, "terminated")
+
+
+def test_what_is_let_go_and_lives_on_has_no_code() -> None:
+    scene, deaths = attached()
+    scene.agent_says("terminated", {"remoraStays": True})
+    assert scene.connection.names() == ["terminated"]
+    assert deaths.calls == []
+
+
+def test_a_process_that_closes_its_connection_and_is_of_no_family_does_not_come_back() -> None:
+    scene, _ = attached(subProcess=False)
+    scene.agent_breaks()
+    assert scene.connection.names() == ["output", "terminated"]
+
+
+@pytest.mark.parametrize("before", [[], ["terminate"]])
+def test_what_was_attached_to_and_shall_end_is_seen_to(before: list[str]) -> None:
+    scene = Scene()
+    condemned: list[tuple[bool, float]] = []
+    scene.session._condemn = lambda session, /, *, asks, gently_s: condemned.append((asks, gently_s))
+    scene.attach()
+    for command in before:
+        scene.ask(command)
+        scene.agent_answers(command)
+    scene.ask("disconnect", {"terminateDebuggee": True})
+    scene.agent_answers("disconnect")
+    assert scene.connection.names()[-1] == "disconnect!"
+    assert condemned == [(False, 0.0 if before else 5.0)]
 
 
 def test_a_client_may_leave_meanwhile() -> None:
@@ -146,7 +207,7 @@ def test_what_it_has_asked_is_answered_first() -> None:
 
 def test_an_attach_that_was_under_way_fails() -> None:
     scene, deaths = Scene(startMethod="child"), Deaths()
-    scene.session._watch = deaths.watch
+    scene.session._life = deaths  # type: ignore[assignment]
     scene.ask("initialize")
     scene.ask("attach")
     scene.agent_breaks()
@@ -186,7 +247,7 @@ def test_a_launched_programs_new_image_keeps_its_exit_code() -> None:
 def test_what_was_brought_into_a_program_leaves_at_once() -> None:
     """There is nothing to wait for when nobody is attached."""
     scene = Scene(startMethod="attach")
-    scene.session._watch = Deaths().watch
+    scene.session._life = Deaths()  # type: ignore[assignment]
     scene.agent_breaks()
     assert scene.ended == [scene.session]
 
