@@ -288,6 +288,30 @@ print(interpreters.create().call(outer, 4))
         assert it.ends() == "9"
 
 
+def test_in_a_child(tmp_path: Path) -> None:
+    """Python reads the child's sitecustomize, ours, in each interpreter again: that is not how they join."""
+    program = running(
+        tmp_path,
+        """
+if len(sys.argv) == 1:
+    sys.exit(subprocess.call([sys.executable, __file__, "child"]))
+interpreter = interpreters.create()
+interpreter.exec("import os; print('remora' in os.environ.get('PYTHONPATH', ''))")
+print(interpreter.call(double, 21))
+""",
+    )
+    with following(program, "twice") as it:
+        child = it.child()
+        assert child.process_id != it.debuggee.pid
+        interpreter = child.wait_child(timeout_s=15)
+        assert interpreter.process_id == child.process_id
+        interpreter.stopped("breakpoint")
+        assert interpreter.locals()["number"]["value"] == "21"
+        interpreter.resume()
+        assert child.wait_exit() in (0, None)
+        assert it.ends().split() == ["True", "42"]
+
+
 def test_threads_within(tmp_path: Path) -> None:
     """All of them stop, and an interpreter that ends waits for those that do not."""
     program = running(

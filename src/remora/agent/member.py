@@ -18,6 +18,7 @@ from remora.dap.hello import CHILD_VARIABLE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
+    from typing import Any
 
     from remora.agent.agent import Agent
 
@@ -56,6 +57,8 @@ def start(path: list[str], before: set[str]) -> None:
 def start_family() -> None:
     """Join, and come back when the program is to begin. KeyboardInterrupt if that is to end before."""
     kin = family.inherited()
+    if kin is not None and kin["parent"] == os.getpid() and is_subinterpreter():
+        return  # Python reads sitecustomize in these too; `interpreters` brings them in
     text = code_of(sys.orig_argv)
     if kin is None or TRACKER in text:
         return
@@ -141,4 +144,15 @@ def has_streams_again() -> bool:
             return True
         except OSError:
             _sleep(0.01)
+    return False
+
+
+def is_subinterpreter() -> bool:
+    """Say whether this is another interpreter than the main one."""
+    for name in ("_interpreters", "_xxsubinterpreters"):  # from 3.13 on; 3.12
+        try:
+            module: Any = __import__(name)
+        except ImportError:
+            continue
+        return bool(module.get_current() != module.get_main())
     return False
