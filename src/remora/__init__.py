@@ -41,6 +41,8 @@ def listen(
     unless one is given, here or in the environment as REMORA_TOKEN; at any other address one is needed, and
     made and printed if none is given.
 
+    The Python processes that this one starts are debugged through the same port, unless
+    `configure(sub_process=False)` or `in_process` says otherwise; in such a child `listen` returns that port.
     Listening again at the same address changes nothing; at another it raises RuntimeError: call `stop()`
     first. OSError if the address cannot be had. Until a client attaches nothing is slower.
     """
