@@ -332,3 +332,22 @@ def test_one_that_exits_at_once_after_it(tmp_path: Path) -> None:
         assert program.exit_code() == 0
         assert program.stderr == ""
         until(lambda: not folders_left(program.pid), "the folder is gone")
+
+
+def test_one_that_sleeps_now_and_then_hears_of_nothing(tmp_path: Path) -> None:
+    """Its main thread wakes long after another has let us in: what had been left for it is taken back."""
+    text = """\
+        import time
+        print("ready", flush=True)
+        rounds = 0
+        while True:
+            time.sleep(0.3)
+            rounds += 1
+    """
+    with running(tmp_path, text) as program:
+        for _ in range(2):
+            with attached(program.pid) as session:
+                rounds = int(session.evaluate("rounds"))
+                until(lambda: int(session.evaluate("rounds")) > rounds + 1, "it has slept twice")
+        assert program.running
+        assert program.stderr == ""

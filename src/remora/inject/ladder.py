@@ -113,7 +113,10 @@ class _Climb:
 
     def give_up(self) -> None:
         """Make sure that the script does nothing from now on, if it has not begun."""
-        if self._place.disarm() and self._is_armed:
+        has_begun = not self._place.disarm()
+        # A later step may have begun it: then the path that the first one left there is still to be taken
+        # back, or Python opens it when the main thread wakes, and complains that the file is gone.
+        if self._is_armed and (not has_begun or self._is_queued):
             try:
                 remote_exec.arm(self._target, remote_exec.NOTHING)
             except (OSError, DapError, remote_exec.Unavailable):
