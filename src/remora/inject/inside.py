@@ -97,6 +97,7 @@ class _Guard:
 
     def __init__(self, start: "dict[str, Any]") -> None:
         self.package: str = start["package"]
+        self.is_all: bool = start["carried"]
         self.file: str = start["folder"] + "/package"
         self.modules: dict[str, Any] = {}
         self.ident = _thread.get_ident()
@@ -117,11 +118,17 @@ class _Guard:
         sys.meta_path.insert(0, self)
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if self in sys.meta_path:
-            sys.meta_path.remove(self)
+        sys.meta_path.remove(self)
+        if self.is_all and self.modules:
+            # There are no files: what is imported later is here too. Last, and for nothing but remora's.
+            self.ident = 0
+            sys.meta_path.append(self)
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> "Any":
-        if _thread.get_ident() != self.ident or name in sys.builtin_module_names:
+        if self.ident == 0:
+            if name not in self.modules:
+                return None
+        elif _thread.get_ident() != self.ident or name in sys.builtin_module_names:
             return None
         import _frozen_importlib_external as external
 
@@ -131,35 +138,39 @@ class _Guard:
 
     def _ready(self, name: str, external: "Any") -> "Any":
         """Make the spec of a module that is in memory; all else about it is as if it came from its file."""
-        path, is_package, is_compiled, data = self.modules[name]
+        path, is_package, compiled, source = self.modules[name]
         path = self.package + "/remora/" + path
 
         class Loader(external.SourceFileLoader):  # type: ignore[misc]
             def get_code(self, name: str) -> "Any":
-                if is_compiled:
-                    import marshal
+                if not compiled:
+                    return self.source_to_code(source, path)
+                import marshal
 
-                    return marshal.loads(memoryview(data)[16:])
-                return self.source_to_code(data, path)
+                return marshal.loads(memoryview(compiled)[16:])
 
         places = [path.rpartition("/")[0]] if is_package else None
         loader = Loader(name, path)
         return external.spec_from_file_location(name, path, loader=loader, submodule_search_locations=places)
 
 
-def _read_modules(path: str) -> "dict[str, Any]":
+def _read_modules(file: str) -> "dict[str, Any]":
     """Read what `bundle` has packed; without what is compiled for another Python than this."""
     import _frozen_importlib_external as external
     import _io
     import marshal
 
-    with _io.open_code(path) as file:
-        modules: dict[str, Any] = marshal.loads(file.read())
+    with _io.open_code(file) as stream:
+        modules: dict[str, Any] = marshal.loads(stream.read())
     magic = external.MAGIC_NUMBER
     is_plain = sys.flags.optimize == 0
-    return {
-        name: entry for name, entry in modules.items() if not entry[2] or (is_plain and entry[3][:4] == magic)
-    }
+    found = {}
+    for name, (path, is_package, compiled, source) in modules.items():
+        if is_plain and compiled[:4] == magic:
+            found[name] = path, is_package, compiled, b""
+        elif source:
+            found[name] = path, is_package, b"", source
+    return found
 
 
 def _load_package(root: str) -> None:
@@ -171,11 +182,6 @@ def _load_package(root: str) -> None:
     if package is not None:
         if not hasattr(package, "__path__") or not hasattr(package, "listen"):
             raise ImportError("the program has a module of its own that is called remora")
-        if not _exists(package.__path__[0]):
-            # It came with an earlier attach, in a folder that is gone.
-            for name, module in list(sys.modules.items()):
-                if name.partition(".")[0] == "remora" and hasattr(module, "__path__"):
-                    module.__path__[:] = [root + "/" + name.replace(".", "/")]
         return
     # In memory (_Guard), or in its folder.
     spec = sys.meta_path[0].find_spec("remora", None)
@@ -192,28 +198,33 @@ def _load_package(root: str) -> None:
         raise
 
 
-def _exists(path: str) -> bool:
-    try:
-        posix.stat(path)
-    except OSError:
-        return False
-    return True
-
-
 def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
 def _say(start: "dict[str, Any]", result: "dict[str, Any]") -> None:
-    """Leave word in the folder, for who waits outside."""
-    try:
-        import json
+    """Leave word in the folder, for who waits outside.
 
+    Without `json`: a file of the program may be called so.
+    """
+    try:
+        text = "{" + ", ".join(_json(name) + ": " + _json(value) for name, value in result.items()) + "}"
         fd = posix.open(start["folder"] + "/saying", posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC, 0o600)
         try:
-            posix.write(fd, json.dumps(result).encode())
+            posix.write(fd, text.encode())
         finally:
             posix.close(fd)
         posix.rename(start["folder"] + "/saying", start["folder"] + "/said")
     except OSError:
         return  # nobody waits any more
+
+
+def _json(value: object) -> str:
+    """Write a number, a text or a list of these."""
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_json, value)) + "]"
+    plain = (char if " " <= char <= "~" and char not in '"\\' else f"\\u{min(ord(char), 0xFFFF):04x}"
+             for char in str(value))  # fmt: skip
+    return '"' + "".join(plain) + '"'

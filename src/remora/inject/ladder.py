@@ -36,6 +36,8 @@ LONGEST_LOOK_S = 0.02
 MOMENT_S = 0.2
 # An event loop that was woken, a thread that was started: they need the interpreter once.
 WOKEN_S = 0.1
+# From the begin of the script until it has loaded the package: 50 ms, on a machine under load seconds.
+LOAD_S = 60.0
 # How often we look again whether a thread rests, and say that we still wait.
 AGAIN_S = 1.0
 REMIND_S = 10.0
@@ -125,8 +127,14 @@ class _Climb:
 
     def word(self) -> dict[str, Any] | None:
         """Wait for what the script says, or for the caller, who may hear it another way."""
-        self._wait(lambda: self._place.said() is not None, None)
+        heard = self._wait(lambda: self._place.said() is not None, LOAD_S)
         said = self._place.said()
+        if not heard and not self._watch.stopped:
+            raise cannot(
+                self._target.pid,
+                f"the debugger has begun to load in it and has not come up within {LOAD_S:g} s: its threads leave "
+                "ours no time, or wait for a lock of Python's imports",
+            )
         if said is not None and "failed" in said:
             raise cannot(self._target.pid, f"the debugger could not be loaded there: {said['failed']}")
         return said

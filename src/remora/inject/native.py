@@ -72,11 +72,8 @@ class Addresses:
             raise Unavailable(f"{', '.join(missing)} not found in it (a static or stripped build)")
 
     def _look_into(self, target: Target, file: Mapped, names: set[str]) -> None:
-        path = target.path(file.path)
-        if file.path == target.executable:
-            path = f"/proc/{target.pid}/exe"
         try:
-            with Image(path) as image:
+            with Image(target.file_of(file)) as image:
                 for name in names:
                     offset = image.offset_of(name)
                     if offset is not None:

@@ -36,12 +36,13 @@ def may_trace(pid: int) -> bool:
     return True
 
 
-def why_not_traced(pid: int, uid: int) -> str:
-    """Explain why the memory of the process may not be touched (EPERM)."""
+def why_not_traced(pid: int, uid: int, scope: int | None = -1) -> str:
+    """Explain why the memory of the process may not be touched (EPERM); `scope` is Yama's, -1: ask for it."""
     tracer = _tracer(pid)
     if tracer:
         return f"process {tracer} debugs or traces it already (gdb, strace); end that first"
-    scope = yama_scope()
+    if scope == -1:
+        scope = yama_scope()
     if scope == 3:
         return _NEVER
     if _has_ptrace():
@@ -112,11 +113,9 @@ def _seccomp() -> str:
 
 def _tracer(pid: int) -> int:
     """Return the process that traces it, 0 for none."""
-    try:
-        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as lines:
-            return next((int(line.split()[1]) for line in lines if line.startswith("TracerPid:")), 0)
-    except (OSError, ValueError):
-        return 0
+    tracer = _status(str(pid), "TracerPid:")
+    # The kernel knows the tracer as a thread.
+    return int(_status(tracer, "Tgid:") or tracer) if tracer not in ("", "0") else 0
 
 
 def _has_ptrace() -> bool:
@@ -125,8 +124,12 @@ def _has_ptrace() -> bool:
 
 
 def _own_status(field: str) -> str:
+    return _status("self", field)
+
+
+def _status(process: str, field: str) -> str:
     try:
-        with open("/proc/self/status", encoding="utf-8", errors="replace") as lines:
+        with open(f"/proc/{process}/status", encoding="utf-8", errors="replace") as lines:
             return next((line.split()[1] for line in lines if line.startswith(field)), "")
     except OSError:
         return ""

@@ -9,7 +9,6 @@ see it: a target in a container or a chroot has a root folder of its own, which 
 * `armed`, which the script renames to `begun` as the first thing it does: see go.py;
 * `said`: how it went, where nobody listens on a socket (JSON);
 * `hub`: the socket, made by the caller;
-* `remora`: the package in files, where the target cannot read ours.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import json
 import os
 import stat
 
-from remora.inject.bundle import LAYERS, bundle
+from remora.inject.bundle import bundle
 from remora.inject.failures import cannot
 
 TYPE_CHECKING = False
@@ -64,12 +63,17 @@ class Place:
 
     def arm(self, start: dict[str, Any]) -> str:
         """Write the script; return its path as the target sees it."""
-        package = self._package()
-        carried = package == self.inside
-        start = {**start, "folder": self.inside, "package": package, "carried": carried}
-        version = self._target.version
-        tag = f"cpython-{version >> 24}{version >> 16 & 0xFF}"
-        self._write("package", bundle(os.path.join(_OWN, "remora"), tag))
+        target = self._target
+        source = os.path.join(_OWN, "remora")
+        carried = not (target.shares_view and _may_read(source, target.uid))
+        start = {
+            **start,
+            "folder": self.inside,
+            "package": self.inside if carried else _OWN,
+            "carried": carried,
+        }
+        tag = f"cpython-{target.version >> 24}{target.version >> 16 & 0xFF}"
+        self._write("package", bundle(source, tag, with_sources=carried))
         self._write("inside.py", _text("inside.py").encode())
         self._write("armed", b"")
         self._write("go.py", f"{_text('go.py')}\n\narrive({start!r})\n".encode())
@@ -100,15 +104,11 @@ class Place:
 
     def remove(self) -> None:
         """Remove it and what is in it."""
-        try:
+        with contextlib.suppress(OSError):
             for name in os.listdir(self.folder):
-                os.unlink(os.path.join(self.folder, name))
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self.folder, name))
             os.rmdir(self.folder)
-        except OSError:
-            # There are folders in it. (This does not follow links that its owner may have put there.)
-            import shutil
-
-            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _write(self, name: str, content: bytes) -> None:
         path = os.path.join(self.folder, name)
@@ -120,27 +120,6 @@ class Place:
     def _give(self, path: str) -> None:
         if self._target.uid != os.geteuid():
             os.chown(path, self._target.uid, self._target.gid, follow_symlinks=False)
-
-    def _package(self) -> str:
-        """Return the folder that holds `remora`, as the target sees it."""
-        source = os.path.join(_OWN, "remora")
-        if self._target.shares_view and _may_read(source, self._target.uid):
-            return _OWN
-        import shutil
-
-        destination = os.path.join(self.folder, "remora")
-        os.mkdir(destination, 0o700)
-        for name in os.listdir(source):
-            if name.endswith(".py"):
-                shutil.copyfile(os.path.join(source, name), os.path.join(destination, name))
-        for layer in LAYERS:
-            shutil.copytree(os.path.join(source, layer), os.path.join(destination, layer),
-                            ignore=shutil.ignore_patterns("__pycache__"))  # fmt: skip
-        for folder, _, files in os.walk(destination):
-            self._give(folder)
-            for file in files:
-                self._give(os.path.join(folder, file))
-        return self.inside
 
 
 def _bases(target: Target) -> list[str]:

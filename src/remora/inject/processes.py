@@ -24,13 +24,15 @@ _LIBRARY = re.compile(r"/libpython3[0-9.]*t?d?\.so|/Python$")
 
 
 class Mapped:
-    """A file that a process has mapped, at its lowest address."""
+    """A file that a process has mapped."""
 
-    __slots__ = ("address", "path")
+    __slots__ = ("address", "area", "inode", "path")
 
-    def __init__(self, path: str, address: int) -> None:
-        self.path = path  # as the process sees it
-        self.address = address
+    def __init__(self, path: str, address: int, area: str, inode: int) -> None:
+        self.path = path  # as the kernel shows it to us: neither quite ours nor quite the process's
+        self.address = address  # the lowest
+        self.area = area  # "begin-end" of the part with code
+        self.inode = inode
 
 
 class Target:
@@ -72,6 +74,21 @@ class Target:
     def path(self, path: str) -> str:
         """Return the path by which we can open what it knows as `path`."""
         return path if self._shares_view else f"/proc/{self.pid}/root{path}"
+
+    def file_of(self, mapped: Mapped) -> str:
+        """Return a path by which we can open a file it has mapped; the file may have been replaced since."""
+        candidates = [mapped.path, f"/proc/{self.pid}/root{mapped.path}"]
+        if not self._shares_view:
+            candidates.reverse()
+        if mapped.path == self.executable:
+            candidates.insert(0, f"/proc/{self.pid}/exe")
+        for path in candidates:
+            try:
+                if os.stat(path).st_ino == mapped.inode:
+                    return path
+            except OSError:
+                continue
+        return f"/proc/{self.pid}/map_files/{mapped.area}"  # for root only
 
     def is_same(self) -> bool:
         """Whether the process of this id is still the one that was looked at, and lives."""
@@ -119,17 +136,13 @@ class Target:
         return cannot(self.pid, f"it runs Python {version}, and remora needs 3.12 or newer")
 
     def _version_in(self, mapped: Mapped) -> int | None:
-        for path in (self.path(mapped.path), f"/proc/{self.pid}/exe"):
-            if path.endswith("/exe") and mapped.path != self.executable:
-                continue
-            try:
-                with Image(path) as image:
-                    # `const unsigned long Py_Version`, since 3.11.
-                    offset = image.offset_of("Py_Version")
-                    return None if offset is None else int.from_bytes(image.read(offset, 4), "little")
-            except (OSError, NotElf):
-                continue
-        return None
+        try:
+            with Image(self.file_of(mapped)) as image:
+                # `const unsigned long Py_Version`, since 3.11.
+                offset = image.offset_of("Py_Version")
+                return None if offset is None else int.from_bytes(image.read(offset, 4), "little")
+        except (OSError, NotElf):
+            return None
 
 
 def born(pid: int) -> int | None:
@@ -196,17 +209,17 @@ def _same_view(pid: int) -> bool:
 def _mapped(pid: int) -> list[Mapped]:
     """List the files it has mapped that hold code."""
     lowest: dict[str, int] = {}
-    with_code: dict[str, None] = {}
+    found: dict[str, Mapped] = {}
     with open(f"/proc/{pid}/maps", encoding="utf-8", errors="surrogateescape") as lines:
         for line in lines:
             fields = line.rstrip("\n").split(None, 5)
             if len(fields) < 6 or not fields[5].startswith("/"):
                 continue
-            path = fields[5]
-            lowest.setdefault(path, int(fields[0].partition("-")[0], 16))
-            if "x" in fields[1]:
-                with_code[path] = None
-    return [Mapped(path, lowest[path]) for path in with_code]
+            area, mode, _, _, inode, path = fields
+            address = lowest.setdefault(path, int(area.partition("-")[0], 16))
+            if "x" in mode and path not in found:
+                found[path] = Mapped(path, address, area, int(inode))
+    return list(found.values())
 
 
 def all_pids() -> Iterator[int]:
