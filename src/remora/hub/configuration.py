@@ -134,7 +134,6 @@ class Launch(Configuration):
         "python",
         "python_args",
         "shell_args",
-        "shows_output",
         "sudo",
         "title",
         "waits_on_failure",
@@ -164,11 +163,12 @@ class Launch(Configuration):
         self.gevent: bool = arguments.get("gevent", False)
         self.waits_on_success: bool = arguments.get("waitOnNormalExit", False)
         self.waits_on_failure: bool = arguments.get("waitOnAbnormalExit", False)
-        # A terminal shows the output; whoever wants it in the debug console too says so.
-        self.shows_output: bool = arguments.get("redirectOutput", self.console == CONSOLES[0])
+        # A terminal shows the output; whoever wants it in the debug console too says so. So with children.
+        arguments.setdefault("redirectOutput", self.console == CONSOLES[0])
 
-    def for_agent(self) -> dict[str, Any]:
-        return {**super().for_agent(), "redirectOutput": self.shows_output}
+    @property
+    def shows_output(self) -> bool:
+        return self.arguments["redirectOutput"] is True
 
 
 def read(command: str, arguments: dict[str, Any]) -> Attach | Launch:

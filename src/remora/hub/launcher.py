@@ -65,7 +65,7 @@ class Launcher:
         if terminal and not self._client.takes("runInTerminal"):
             self._client.note("the client cannot run programs in a terminal: its output appears here instead")
             terminal = False
-            self._wish.shows_output = True
+            self._wish.arguments["redirectOutput"] = True
         if self._wish.no_debug:
             self._start_undebugged(terminal=terminal)
             return

@@ -73,8 +73,8 @@ GENTLY_S = 5.0
 HURRIED_S = 1.5
 # An agent answers from its own thread; one that takes longer sits behind code that holds the interpreter.
 AGENT_S = 5.0
-# After its answer the agent still holds the interpreter for a moment. A signal that comes while the program waits
-# for that is heard at its next bytecode that looks: after the call it makes next, be that an hour's sleep.
+# After its answer the agent still holds the interpreter for a moment. A signal that comes while the program
+# waits for that is heard after the call it makes next, be that an hour's sleep.
 QUIET_S = 0.02
 # How long the agent's goodbye may lag behind the death of its process, and that behind the goodbye: what the
 # program has told Python to do at exit before the agent came is done after it.
@@ -471,7 +471,10 @@ class Session:
                 started = True
                 program.end(gently_s=gently_s, spares=spares)
 
-        self._ask("disconnect", {"terminateDebuggee": False}, answer=lambda _: self._later(QUIET_S, start))
+        def quiet(_: object) -> None:
+            self._later(QUIET_S, start)
+
+        self._ask("disconnect", {"terminateDebuggee": False}, answer=quiet)
         self._later(0.5, start)
 
     # Inside: from the agent.

@@ -192,6 +192,8 @@ def test_disconnect_ends_what_was_launched(launched: Scene) -> None:
     assert launched.program is not None
     launched.ask("disconnect")
     launched.agent_answers("disconnect")
+    assert launched.program.ended == [], "the agent still holds the interpreter"
+    launched.timers.fire()
     assert launched.program.ended == [1.5]
     assert launched.connection.take() == []
     launched.session.program_exited(130)
@@ -248,6 +250,7 @@ def test_a_client_that_vanishes_ends_what_it_launched(launched: Scene) -> None:
     assert launched.program is not None
     launched.client.lost(None)  # type: ignore[arg-type]
     launched.agent_answers("disconnect")
+    launched.timers.fire()
     assert launched.program.ended == [1.5]
 
 
