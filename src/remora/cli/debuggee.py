@@ -63,6 +63,30 @@ def run(arguments: list[str]) -> int:
 
     # The name a client sees; what the program itself finds there is set when it runs.
     sys.argv[:] = [wish.target if wish.kind != "code" else "-c", *wish.arguments]
+    # Not through the facade: this process is the debuggee, and this its main program.
+    from remora.agent import join
+    from remora.agent.run import run as run_program
+
+    try:
+        where = _join(wish)
+        agent = join.current()
+        assert agent is not None
+        agent.is_ahead = True
+        if wish.wait:
+            # To a person only: a program in a pipe writes what it would write without us.
+            if where is not None and wish.address[1] != 0 and sys.stderr is not None and sys.stderr.isatty():
+                print(f"remora: waiting for a client on {shown(*where)}", file=sys.stderr, flush=True)
+            remora.wait_for_client()
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT  # nothing of the program has run: no traceback of ours
+    run_program(wish.kind, wish.target, wish.arguments, agent=agent, ready=agent.program_begins)
+    return 0
+
+
+def _join(wish: Wish) -> tuple[str, int] | None:
+    """Set the options, then listen or dial; return where we listen. UsageError."""
+    import remora
+
     try:
         if wish.log_to is not None:
             os.makedirs(wish.log_to, exist_ok=True)
@@ -71,36 +95,16 @@ def run(arguments: list[str]) -> int:
             remora.log_to("/dev/stderr")
         if wish.options:
             remora.configure(wish.options)
-        if wish.way == "listen":
-            where = remora.listen(wish.address)
-            if wish.address[1] == 0:
-                print(f"remora: listening on {shown(*where)}", file=sys.stderr, flush=True)
-        else:
+        if wish.way == "connect":
             _connect(wish)
-            where = None
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    except (OSError, TypeError, ValueError) as error:
+            return None
+        where = remora.listen(wish.address)
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
         # What the user got wrong: a port in use, an unknown option, nobody there to connect to.
         raise UsageError(_reason(error)) from None
-    # Not through the facade: this process is the debuggee, and this its main program.
-    from remora.agent import join
-    from remora.agent.run import run as run_program
-
-    agent = join.current()
-    assert agent is not None
-    agent.is_ahead = True
-    if wish.wait:
-        try:
-            # To a person only: a program in a pipe writes what it would write without us.
-            if where is not None and wish.address[1] != 0 and sys.stderr is not None and sys.stderr.isatty():
-                print(f"remora: waiting for a client on {shown(*where)}", file=sys.stderr, flush=True)
-            remora.wait_for_client()
-        except KeyboardInterrupt:
-            return 128 + signal.SIGINT  # nothing of the program has run: no traceback of ours
-
-    run_program(wish.kind, wish.target, wish.arguments, agent=agent, ready=agent.program_begins)
-    return 0
+    if wish.address[1] == 0:
+        print(f"remora: listening on {shown(*where)}", file=sys.stderr, flush=True)
+    return where
 
 
 def _connect(wish: Wish) -> None:
