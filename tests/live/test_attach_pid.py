@@ -21,7 +21,7 @@ from live.injected import (
     threads_and_files,
 )
 from remora.client import Client, DebugSession, RequestFailed
-from remora.inject import doors, ladder, processes
+from remora.inject import debugger, doors, ladder, processes
 from remora.inject.place import Place
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="attaching by process id needs /proc")
@@ -113,6 +113,17 @@ def test_each_way_alone(way: str, name: str, tmp_path: Path) -> None:
         leaves_nothing(program.pid, before)
         assert program.running
         assert (program.stdout.strip(), program.stderr) == ("ready", "")
+
+
+def test_gdb_on_a_machine_we_have_no_code_for(tmp_path: Path) -> None:
+    if not is_there("gdb"):
+        pytest.skip("gdb is not installed")
+    with running(tmp_path, PROGRAMS["busy"]) as program:
+        (tmp_path / "script.py").write_text("open('was_here', 'w').close()")
+        debugger.enter("gdb", processes.Target(program.pid), str(tmp_path / "script.py"), machine="another")
+        until((tmp_path / "was_here").exists, "the script has run")
+        assert program.running
+        assert program.stderr == ""
 
 
 @pytest.mark.skipif(not HAS_REMOTE_EXEC, reason="sys.remote_exec came with 3.14")
@@ -347,7 +358,7 @@ def test_one_that_sleeps_now_and_then_hears_of_nothing(tmp_path: Path) -> None:
     with running(tmp_path, text) as program:
         for _ in range(2):
             with attached(program.pid) as session:
-                rounds = int(session.evaluate("rounds"))
-                until(lambda: int(session.evaluate("rounds")) > rounds + 1, "it has slept twice")
+                wanted = int(session.evaluate("rounds")) + 2
+                until(lambda: int(session.evaluate("rounds")) >= wanted, "it has slept twice")  # noqa: B023
         assert program.running
         assert program.stderr == ""

@@ -91,7 +91,7 @@ def way_into(target: processes.Target) -> tuple[str, str | None]:
     for name in debugger.NAMES:
         if shutil.which(name):
             return name, None
-    return "no", "its Python is older than 3.14, and neither gdb nor lldb is installed"
+    return "no", "its Python is older than 3.14, and gdb is not installed"
 
 
 def state_of(target: processes.Target) -> str:

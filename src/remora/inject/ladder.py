@@ -4,7 +4,7 @@
 2. The same, and the system call that an idle event loop sits in is interrupted, which wakes it
    (`ptrace.nudge`).
 3. One thread is stopped for 0.2 ms and made to start ours, or to queue it (ptrace.py; x86-64).
-4. gdb or lldb do the same (debugger.py): slower, for other machines.
+4. gdb does the same (debugger.py): slower, for other machines.
 5. We wait, saying what for, and look again now and then whether a thread rests.
 
 All of them run the same script, which works once: whichever comes first renames `armed`, the rest do
@@ -52,7 +52,7 @@ class Watch:
     def __init__(
         self, tell: Callable[[str], None] | None = None, *, ways: frozenset[str] | None = None
     ) -> None:
-        """`ways`: names of the steps that may be taken (remote_exec, nudge, ptrace, gdb, lldb); None: all."""
+        """`ways`: names of the steps that may be taken (remote_exec, nudge, ptrace, gdb); None: all."""
         self.tell = tell or (lambda text: None)
         self.ways = ways
         self.stopped = False
@@ -132,8 +132,8 @@ class _Climb:
         if not heard and not self._watch.stopped:
             raise cannot(
                 self._target.pid,
-                f"the debugger has begun to load in it and has not come up within {LOAD_S:g} s: its threads leave "
-                "ours no time, or wait for a lock of Python's imports",
+                f"the debugger has begun to load in it and has not come up within {LOAD_S:g} s: its threads "
+                "leave ours no time, or wait for a lock of Python's imports",
             )
         if said is not None and "failed" in said:
             raise cannot(self._target.pid, f"the debugger could not be loaded there: {said['failed']}")

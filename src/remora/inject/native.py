@@ -1,7 +1,7 @@
 """What is done inside a process where no Python call lets us in: which functions, with what, and when it is
 safe.
 
-For `ptrace` and for the debuggers (gdb, lldb), which differ only in how they make a thread of the target
+For `ptrace` and for gdb, which differ only in how they make a thread of the target
 call a function. Two ways, both of which return at once, whatever the program is doing:
 
 * a thread that **rests** in a system call that holds no lock of libc (sleep, recv, accept, wait, a
@@ -100,6 +100,14 @@ def page(addresses: Addresses, text: str) -> bytes:
         struct.pack_into("<Q", content, TABLE + 8 * number, addresses[name])
     content[TEXT : TEXT + len(source)] = source
     return bytes(content)
+
+
+def text_page(text: str) -> bytes:
+    """Return a page that holds the text alone."""
+    source = text.encode() + b"\0"
+    if len(source) > PAGE_BYTES:
+        raise ValueError("the text is too long for the page")
+    return source.ljust(PAGE_BYTES, b"\0")
 
 
 def text_for(script: str) -> str:
