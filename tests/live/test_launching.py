@@ -57,6 +57,21 @@ print(json.dumps([sys.argv[1:], *names, os.getcwd(), sys.flags.optimize]))
     assert output["stdout"] == expected
 
 
+@pytest.mark.parametrize("how", ["program", "module", "code"])
+def test_the_command_line_is_the_programs_own(how: str, program: Write) -> None:
+    """Reloaders start `sys.orig_argv` again: werkzeug's does."""
+    text = "import sys; print(sys.orig_argv[1:])"
+    target = program(text)
+    value = {"program": str(target.path), "module": target.path.stem, "code": text}[how]
+    with adapter(
+        target.folder, "launch", **{how: value}, args=["a"], pythonArgs=["-X", "dev"], cwd=str(target.folder)
+    ) as debugging:
+        debugging.start()
+        _, output = debugging.until_exit()
+    words = {"program": [value], "module": ["-m", value], "code": ["-c", value]}[how]
+    assert output["stdout"] == f"{['-X', 'dev', *words, 'a']}\n"
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

@@ -48,6 +48,8 @@ def main() -> None:
         raise SystemExit(
             "remora: this is started by a debug adapter; use `python -m remora` to debug a program"
         )
+    # As if Python had been given the program: reloaders (werkzeug's) start this line again.
+    del sys.orig_argv[-len(sys.argv)]
     if start.get("log"):
         log.open_log(start["log"])
     try:
