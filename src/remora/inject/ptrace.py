@@ -126,9 +126,14 @@ def _enter(target: Target, script: str, *, queue: bool) -> str | None:
     content = native.page(addresses, native.text_for(script))
     for thread in native.threads(target.pid)[:MAX_THREADS]:
         if native.may_rest(target.pid, thread):
-            with Stopped(target.pid, thread) as stopped:
-                if stopped.rests:
-                    return _start_thread(stopped, addresses, content)
+            try:
+                with Stopped(target.pid, thread) as stopped:
+                    if stopped.rests:
+                        return _start_thread(stopped, addresses, content)
+            except ProcessLookupError:
+                if thread == target.pid:
+                    raise
+                # It has ended meanwhile, as threads do.
     for attempt in range(SAMPLES if queue else 0):
         with Stopped(target.pid, target.pid) as stopped:
             if stopped.rests:
