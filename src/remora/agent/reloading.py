@@ -14,7 +14,7 @@ import time
 from remora.agent import renewal
 from remora.agent.log import log, log_exception
 from remora.engine.files import OWN_DIRECTORY, STDLIB
-from remora.engine.usercode import glob
+from remora.engine.usercode import Glob
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ class Reloader:
         self._agent = agent
         self._session = session
         self._interval_s: float = wish.get("pollingInterval") or INTERVAL_S
-        self._include = [glob(one) for one in wish.get("include") or INCLUDE]
-        self._exclude = [glob(one) for one in wish.get("exclude") or EXCLUDE]
+        self._include = [Glob(one) for one in wish.get("include") or INCLUDE]
+        self._exclude = [Glob(one) for one in wish.get("exclude") or EXCLUDE]
         self._files: dict[str, str | None] = {}  # `__file__` of a module -> resolved, None: not to be watched
         self._stamps: dict[str, Stamp] = {}
         self._texts: dict[str, bytes] = {}  # as the program runs them
@@ -144,9 +144,9 @@ class Reloader:
     def _is_wanted(self, path: str) -> bool:
         if path.startswith(OWN_DIRECTORY) or (path.startswith(_STDLIB) and not path.startswith(_INSTALLED)):
             return False
-        if any(one.fullmatch(path) for one in self._exclude):
+        if any(one.matches(path) for one in self._exclude):
             return False
-        return any(one.fullmatch(path) for one in self._include)
+        return any(one.matches(path) for one in self._include)
 
 
 def _stamp(path: str) -> Stamp | None:

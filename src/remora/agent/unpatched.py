@@ -31,13 +31,22 @@ def import_all() -> None:
             for name in sorted(os.listdir(os.path.join(root, *package.split(".")))):
                 stem, suffix = os.path.splitext(name)
                 if suffix == ".py" and stem not in _PROGRAMS:
-                    __import__(f"remora.{package}.{stem}")
+                    _import(f"remora.{package}.{stem}")
     finally:
         for name, module in before.items():
             if module is None:
                 del sys.modules[name]
             else:
                 sys.modules[name] = module
+
+
+def _import(name: str) -> None:
+    try:
+        __import__(name)
+    except Exception as error:  # boundary: it may never be needed, and the program goes on
+        from remora.agent.log import log_exception
+
+        log_exception(f"import {name}", error)
 
 
 def _second(name: str) -> ModuleType:
