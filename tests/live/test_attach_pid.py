@@ -185,75 +185,96 @@ def test_a_program_that_is_gone_meanwhile_is_named(tmp_path: Path) -> None:
 
 # -- cycles: what the program computes is what it computes without us
 
+# Each computes the same again and again until it is told to stop, and says whether it ever differed.
 COUNTING = {
     "busy": """\
-        import sys
+        import os
+        def work():
+            total, x = 1, 1.0
+            for n in range(1, 20_000):
+                total = (total * 31 + n) % 1_000_003
+                x = (x * 1.000001 + n / 3.0) % 97.0
+            return total, x
+        first = work()
         print("ready", flush=True)
-        total = 0
-        for n in range(1, 30_000_000):
-            total = (total * 31 + n) % 1_000_003
-            if n % 200_000 == 0:
-                print(n, total, flush=True)
-                if n >= int(sys.stdin.readline() or 0):
-                    break
+        found = set()
+        while not os.path.exists("stop"):
+            found.add(work())
+        print(found == {first})
     """,
     "threads": """\
-        import sys, threading, queue
-        print("ready", flush=True)
-        results = queue.Queue()
-        def work(seed):
-            total = seed
-            for n in range(1, 1_500_000):
+        import os, queue, threading
+        def work(results):
+            total = 1
+            for n in range(1, 20_000):
                 total = (total * 31 + n) % 1_000_003
-            results.put((seed, total))
-        threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
-        for thread in threads: thread.start()
-        for thread in threads: thread.join()
-        print(sorted(results.get() for _ in threads), threading.active_count())
+            results.put(total)
+        print("ready", flush=True)
+        found = set()
+        while not os.path.exists("stop"):
+            results = queue.Queue()
+            threads = [threading.Thread(target=work, args=(results,)) for _ in range(4)]
+            for thread in threads: thread.start()
+            for thread in threads: thread.join()
+            found.add((*[results.get() for _ in threads], threading.active_count()))
+        print(len(found) == 1)
     """,
     "asyncio": """\
-        import asyncio
-        async def tick(name, count):
-            total = 0
-            for n in range(count):
-                await asyncio.sleep(0.002)
+        import asyncio, os
+        async def tick(seed):
+            total = seed
+            for n in range(20):
+                await asyncio.sleep(0.001)
                 total = (total * 31 + n) % 1_000_003
-            return name, total
+            return total
         async def main():
             print("ready", flush=True)
-            print(await asyncio.gather(*(tick(f"t{i}", 600) for i in range(5))))
+            found = set()
+            while not os.path.exists("stop"):
+                found.add((*await asyncio.gather(*map(tick, range(10))), len(asyncio.all_tasks())))
+            print(len(found) == 1)
         asyncio.run(main())
     """,
     "blocked": """\
-        import time
+        import os, select, socket, subprocess, threading, time
+        ours, theirs = socket.socketpair()
+        ours.settimeout(0.05)
+        lock = threading.Lock()
+        lock.acquire()
         print("ready", flush=True)
-        began = time.monotonic()
-        time.sleep(3)
-        print("slept", 2.99 < time.monotonic() - began < 8)
+        found = set()
+        while not os.path.exists("stop"):
+            began = time.monotonic()
+            time.sleep(0.1)
+            slept = time.monotonic() - began >= 0.099
+            late = lock.acquire(timeout=0.05)
+            ready = not select.select([ours], [], [], 0.05)[0]
+            try:
+                received = ours.recv(1)
+            except TimeoutError:
+                received = "nothing"
+            found.add((slept, late, ready, received, subprocess.run(["sleep", "0.05"]).returncode))
+        print(found == {(True, False, True, "nothing", 0)})
     """,
 }
 
 
-@pytest.mark.parametrize("name", ["threads", "asyncio", "blocked"])
+@pytest.mark.parametrize("name", COUNTING)
 def test_cycles_change_nothing(name: str, tmp_path: Path) -> None:
-    with running(tmp_path, COUNTING[name]) as program:
-        undisturbed_code = program.exit_code()
-        undisturbed = program.stdout, program.stderr
-    cycles = 0
+    """A few; benchmarks/attach_cycles.py does 200."""
     with adapter_with_port() as port, running(tmp_path, COUNTING[name]) as program:
-        while program.running and cycles < 15:
+        before = threads_and_files(program.pid)
+        for _ in range(8):
             with Client.connect("127.0.0.1", port) as client:
                 session = DebugSession(client)
-                try:
-                    session.attach(processId=program.pid)
-                    session.threads()
-                    session.disconnect()
-                except RequestFailed:
-                    break  # it has ended meanwhile
-            cycles += 1
-        assert program.exit_code() == undisturbed_code
-        assert (program.stdout, program.stderr) == undisturbed
-    assert cycles >= 1  # many more on a machine that has time; benchmarks/attach_cycles.py does 200
+                session.attach(processId=program.pid)
+                session.threads()
+                session.disconnect()
+        if name != "threads":
+            until(lambda: threads_and_files(program.pid) <= before, "nothing is left")
+        (tmp_path / "stop").touch()
+        assert program.exit_code() == 0
+        assert (program.stdout.split(), program.stderr) == (["ready", "True"], "")
 
 
 @pytest.mark.skipif(not ptrace.works_here(), reason="needs ptrace")

@@ -6,11 +6,17 @@ library and from remora (`inject/inside.py` sees to that), so everything a sessi
 
 from __future__ import annotations
 
+import time
+from time import sleep as _sleep  # a program may replace time.sleep
+
 from remora.agent import family, join
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+# Its thread has an answer to write, and to see that the hub has closed the connection.
+LEAVING_S = 2.0
 
 
 def arrive(start: dict[str, Any]) -> dict[str, Any] | None:
@@ -21,6 +27,7 @@ def arrive(start: dict[str, Any]) -> dict[str, Any] | None:
         join.settings.configure(start["options"])
     match start["do"]:
         case "attach":
+            _wait_for_the_one_before()
             join.attach(start["address"], start["secret"], start.get("family"), left)
             return None
         case "listen":
@@ -28,6 +35,15 @@ def arrive(start: dict[str, Any]) -> dict[str, Any] | None:
             return {"listening": list(where)}
         case _:
             return {"connected": list(join.connect(tuple(start["where"]), token=start.get("token")))}
+
+
+def _wait_for_the_one_before() -> None:
+    """An agent that is leaving takes a moment; one that stays is told by `join`."""
+    deadline = time.monotonic() + LEAVING_S
+    while (agent := join.current()) is not None and agent.start_method == "attach":
+        if time.monotonic() > deadline:
+            return
+        _sleep(0.002)
 
 
 def left() -> None:

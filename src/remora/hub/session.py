@@ -157,6 +157,9 @@ class Session:
         self._gone = "it has ended"
         self._ended_cleanly = False
         self._stays = False  # its process lives on after that
+        # An agent that was brought in by process id leaves with its client.
+        self._leaves = hello.get("startMethod") == "attach"
+        self._is_leaving = False
         self._when_ended: list[Callable[[], None]] = []
         self._configuration: Configuration | None = None
         self._is_wanted = True  # the client has not asked for the end
@@ -170,7 +173,7 @@ class Session:
     @property
     def is_free(self) -> bool:
         """True while another client may attach."""
-        return self.client is None and not self.ended and self._agent is not None
+        return self.client is None and not self.ended and self._agent is not None and not self._is_leaving
 
     @property
     def said_goodbye(self) -> bool:
@@ -502,6 +505,8 @@ class Session:
                 self.go()
                 if self._program is not None:
                     self._program.end(gently_s=0.0)
+                if self._leaves and self._agent is not None:
+                    self._agent.close()
 
     def _event_from_agent(self, message: dict[str, Any]) -> None:
         name = message.get("event")
@@ -702,6 +707,7 @@ class Session:
 
     def _let_go(self) -> None:
         client, self.client = self.client, None
+        self._is_leaving = self._leaves
         self.is_ready = False
         self._mapping = None
         self._configuration = None
