@@ -82,6 +82,44 @@ def test_one_that_listens_is_attached_to_through_its_hub(tmp_path: Path) -> None
             assert doors.doors(program.pid) == before
 
 
+def test_what_it_starts_from_then_on_is_debugged_too(tmp_path: Path) -> None:
+    text = """\
+        import os, subprocess, sys, time
+        print("ready", flush=True)
+        while not os.path.exists("spawn"):
+            time.sleep(0.02)
+        before = dict(os.environ)
+        subprocess.run([sys.executable, "child.py"])
+        print(before == dict(os.environ), "PYTHONPATH" in os.environ, flush=True)
+        while not os.path.exists("again"):
+            time.sleep(0.02)
+        subprocess.run([sys.executable, "child.py"])
+    """
+    (tmp_path / "child.py").write_text(
+        "import sys\nprint('child', [n for n in sys.modules if 'remora' in n][:1])\n"
+    )
+    with running(tmp_path, text) as program:
+        with adapter() as client:
+            session = DebugSession(client)
+            session.attach(processId=program.pid)
+            (tmp_path / "spawn").touch()
+            child = client.wait_for("debugpyAttach")
+            with Client.connect(child["connect"]["host"], child["connect"]["port"]) as other:
+                DebugSession(other).attach(
+                    subProcessId=child["subProcessId"], breakpoints={str(tmp_path / "child.py"): [2]}
+                )
+                stopped = other.wait_for("stopped")
+                assert stopped["reason"] == "breakpoint"
+                other.request("disconnect")
+            program.wait_for_output("True False")
+            session.disconnect()
+        # Afterwards they are none of our business.
+        (tmp_path / "again").touch()
+        assert program.exit_code() == 0
+        assert program.stdout.splitlines()[-1] == "child []"
+        assert program.stderr == ""
+
+
 # -- each way in
 
 
