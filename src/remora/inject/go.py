@@ -28,10 +28,8 @@ def arrive(start: "dict[str, Any]") -> None:
         try:
             with _io.open_code(start["folder"] + "/inside.py") as file:
                 code = compile(file.read(), "<remora>", "exec")
-        except OSError as error:
-            with _io.open(start["folder"] + "/said", "w", encoding="utf-8") as file:
-                file.write('{"failed": "it cannot read ' + ascii(error.filename)[1:-1] + '"}')
-            return
+        except OSError:
+            return  # it was given up, and the folder is gone
         names: dict[str, Any] = {"__name__": "remora inside"}
         exec(code, names)
         names["begin"](start)
