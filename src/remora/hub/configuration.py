@@ -212,7 +212,9 @@ def read(command: str, arguments: dict[str, Any]) -> Attach | Launch:
 
 
 def _apply_debug_options(arguments: dict[str, Any]) -> None:
-    """Put in what `debugOptions` stands for, where nothing else is said."""
+    """Put in what older spellings stand for, where nothing else is said."""
+    if isinstance(whole := arguments.get("debugStdLib"), bool):
+        arguments.setdefault("justMyCode", not whole)
     options = arguments.get("debugOptions")
     for option in options if isinstance(options, list) else ():
         if isinstance(option, str) and option in DEBUG_OPTIONS:

@@ -67,6 +67,7 @@ PROPERTIES: dict[str, Property] = {
     "stopOnEntry": Property("both", kinds.BOOL, "false"),
     "noDebug": Property("both", kinds.BOOL, "false"),
     "justMyCode": Property("both", kinds.BOOL, "true"),
+    "debugStdLib": Property("both", kinds.BOOL, "false"),
     "rules": Property("both", kinds.RULES, "[]"),
     "subProcess": Property("both", kinds.BOOL, "true"),
     "showReturnValue": Property("both", kinds.BOOL, "true"),
@@ -84,6 +85,7 @@ PROPERTIES: dict[str, Property] = {
     "guiEventLoop": Property("both", kinds.TEXT, "", _NOT_YET),
     "variablePresentation": Property("both", kinds.PRESENTATION, "{}", _NOT_YET),
     "breakOnSystemExit": Property("both", kinds.EXITS, "[]", _NOT_YET),
+    "breakOnSystemExitZero": Property("both", kinds.BOOL, "false", _NOT_YET),
     # What is attached to
     "connect": Property("attach", kinds.ADDRESS),
     "listen": Property("attach", kinds.ADDRESS),
@@ -98,6 +100,7 @@ PROPERTIES: dict[str, Property] = {
     "pathMappings": Property("both", kinds.MAPPINGS, "[]"),
     "localRoot": Property("both", kinds.PATH),
     "remoteRoot": Property("both", kinds.TEXT),
+    "clientOS": Property("both", kinds.TEXT),
     # The client's own
     "name": Property("both", kinds.ANY, "", _CLIENTS),
     "type": Property("both", kinds.ANY, "", _CLIENTS),
@@ -130,7 +133,7 @@ PROPERTIES: dict[str, Property] = {
 
 # What front ends put into every configuration, beside `__names` of their own; nothing a person writes.
 UNSAID = frozenset((
-    "command", "workspaceFolder", "clientOS", "modes", "compounds", "stopAll", "hostName", "adapter",
+    "command", "workspaceFolder", "modes", "compounds", "stopAll", "hostName", "adapter",
     "cwdMode", "targetArchitecture", "processName", "platform", "preRestartTask",
 ))  # fmt: skip
 # Whoever launches by configurations made for both requests gives these to `attach` as well.
@@ -143,6 +146,7 @@ OF_ATTACH_UNSAID = frozenset(("host", "port", "restart", "timeout"))
 DEBUG_OPTIONS: dict[str, tuple[str, bool]] = {
     "RedirectOutput": ("redirectOutput", True),
     "StopOnEntry": ("stopOnEntry", True),
+    "BreakOnSystemExitZero": ("breakOnSystemExitZero", True),
     "DebugStdLib": ("justMyCode", False),
     "ShowReturnValue": ("showReturnValue", True),
     "Multiprocess": ("subProcess", True),

@@ -140,6 +140,10 @@ def test_the_old_spelling() -> None:
     assert wish.gevent and wish.arguments["justMyCode"] is False and wish.arguments["stopOnEntry"]
     assert wish.notes == []
     assert launch(program="a", justMyCode=True, debugOptions=["DebugStdLib"]).arguments["justMyCode"]
+    assert launch(program="a", debugStdLib=True).arguments["justMyCode"] is False
+    assert launch(program="a", debugStdLib=True, justMyCode=True).arguments["justMyCode"]
+    assert attach(debugStdLib=False).arguments["justMyCode"] is True
+    assert attach(debugStdLib=True).notes == []
 
 
 @pytest.mark.parametrize(
