@@ -50,6 +50,8 @@ LOOK_S = 0.5
 GOODBYE_S = 1.0
 
 
+# As DAP has it (clients rely on 1).
+MAIN_THREAD = 1
 # How long a thread may take from being let go to its next line; it has to get the interpreter lock once.
 LEAVING_MS = 100
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -213,23 +215,30 @@ class Agent:
             self.holding = False
             self.release()
 
-    def interrupt_program(self) -> None:
+    def interrupt_program(self, session: Session) -> None:
         """Ask the program to end as a person would: its own SIGTERM handler if it has one, else Ctrl-C.
 
-        The engine is detached first: a breakpoint in the cleanup would hold what is asked to end. Without
-        a Python handler for either signal SIGTERM does what it does. `os.kill` rather than
+        A breakpoint in the cleanup would hold what is asked to end, so the engine is detached; before that,
+        if the main thread runs. If it stands it hears the signal where it stands, as the first thing when it
+        is let go. Without a Python handler for either signal SIGTERM does what it does. `os.kill` rather than
         `_thread.interrupt_main`: a real signal also ends a blocking system call.
         """
-        if self._engine is not None:
-            self._engine.detach()
+        session.leave_errand()
+        engine = self._engine
+        stands = engine is not None and engine.is_standing(MAIN_THREAD)
+        if engine is not None and not stands:
+            engine.detach()
         import signal  # late: one module less in every debuggee
 
         number = signal.SIGTERM
         if not callable(signal.getsignal(number)) and callable(signal.getsignal(signal.SIGINT)):
             number = signal.SIGINT
         log(f"terminate: signal {int(number)}")
-        _wait_until_outside()
+        if not stands:
+            _wait_until_outside()
         os.kill(os.getpid(), number)
+        if engine is not None:
+            engine.detach()
 
     # --- waiting (any thread)
 
@@ -315,7 +324,7 @@ class Agent:
         if self._engine is not None:
             self._engine.detach()
         if stays:
-            session.event("terminated", {STAYS: True} if session.stays else {})
+            session.event("terminated", {STAYS: True} if session is self.connection else {})
         else:
             if self.exit_code is None and getattr(sys, "last_exc", None) is not None:
                 self.exit_code = 1  # a program that called listen() itself: we know only how it died

@@ -11,6 +11,7 @@ with `initialize` again.
 from __future__ import annotations
 
 import os
+import sys
 
 from remora.agent.errand import Errand
 from remora.agent.log import describe, is_on, log, log_exception
@@ -193,12 +194,16 @@ class Session:
     def _drop_requests(self) -> None:
         """The session ends: what waits is answered, what runs is answered and interrupted."""
         waiting, self._inbox = self._inbox, deque()
-        errand = self._errand
-        if errand is not None:
-            errand.leave()
+        self.leave_errand()
         while waiting:
             self.fail(waiting.popleft(), CANCELLED())
         self.transport.resume_reading()
+
+    def leave_errand(self) -> None:
+        """Answer what runs at once, and interrupt it."""
+        errand = self._errand
+        if errand is not None:
+            errand.leave()
 
     def finish(self) -> None:
         """End what the client began; the connection stays if it is a hub's."""
@@ -224,9 +229,9 @@ class Session:
     def fail(self, request: Request, error: BaseException) -> None:
         """Answer with an error. One that is not meant for the client is a bug of ours: logged, and said."""
         if not isinstance(error, messages.DapError):
-            from remora.engine.engine import NotStopped  # late: whoever only listens has no engine yet
-
-            if isinstance(error, NotStopped):
+            # Not imported: whoever only listens has no engine yet; or that it cannot be loaded is the error.
+            engine = sys.modules.get("remora.engine.engine")
+            if engine is not None and isinstance(error, engine.NotStopped):
                 error = messages.DebuggeeError(str(error), id=NOT_STOPPED.id)
         if not isinstance(error, messages.DapError):
             log_exception(request.command, error)

@@ -422,6 +422,13 @@ class Engine:
             return ThreadState.STOPPED
         return ThreadState.BLOCKED if self._world.is_blocked(ident) else ThreadState.RUNNING
 
+    def is_standing(self, thread_id: int) -> bool:
+        """Whether that thread stands, for a reason of its own or because another one does."""
+        try:
+            return self._world.is_standing(self._threads.ident_of(thread_id))
+        except LookupError:
+            return False
+
     def stop_of(self, thread_id: int) -> Stop | None:
         """Why that thread is stopped; None while it runs. Raises LookupError."""
         return self._world.stop_of(self._threads.ident_of(thread_id))

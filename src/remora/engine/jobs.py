@@ -39,6 +39,10 @@ _now_s = time.monotonic
 _sleep = time.sleep  # kept: a program may replace time.sleep
 
 
+# Of exceptions raised while others were handled: what our own code adds is less.
+MAX_CHAIN = 16
+
+
 class Interrupted(BaseException):
     """Raised inside a job's work when its time is up or it was cancelled."""
 
@@ -84,6 +88,15 @@ class Job(Generic[T]):
     def is_begun(self) -> bool:
         """Whether `run` has got as far as taking its thread; `done` is called from then on."""
         return self._ident is not None
+
+    def struck_by(self) -> BaseException | None:
+        """Return what a signal handler of the program has raised in work that nobody wanted any more."""
+        error = self.error if self._cancelled else None
+        for _ in range(MAX_CHAIN):
+            if error is None or isinstance(error, (KeyboardInterrupt, SystemExit)):
+                return error
+            error = error.__context__
+        return None
 
     def cancel(self) -> None:
         """Interrupt the work, or keep it from starting. `done` still runs, with `error` an Interrupted.

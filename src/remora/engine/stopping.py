@@ -35,6 +35,7 @@ _get_ident = _thread.get_ident
 _now_s = time.monotonic
 _is_finalizing = sys.is_finalizing
 
+_OURS = __file__.rpartition("/engine/")[0] + "/"  # the package
 SWEEP = PY_START | PY_RESUME | LINE | JUMP | BRANCH
 SETTLE_S = 0.02  # four switch intervals: every thread that can run has run
 PAUSE_PATIENCE_S = 0.004  # a thread that runs Python parks sooner (measured 0.2 ms); else it sits in C
@@ -207,7 +208,7 @@ class World:
             except BaseException as error:  # boundary: a signal handler of the program
                 parked.pending = error
         if parked.pending is not None:
-            raise Passing(parked.pending)
+            raise Passing(_without_us(parked.pending))
 
     def _work_until_released(self, parked: Parked) -> None:
         wake = parked.wake
@@ -236,6 +237,7 @@ class World:
             if parked.is_released:
                 job.cancel()
             self.work(job)
+            parked.pending = job.struck_by() or parked.pending
 
     def work(self, job: Job[Any]) -> None:
         """Run a job on the calling thread; what it starts may run while all others stand."""
@@ -435,3 +437,11 @@ class World:
         if parked is None:
             return self._stops.get(ident)
         return parked.stop or Stop(parked.thread_id, StopReason.PAUSE, "Paused", "Another thread has stopped")
+
+
+def _without_us(error: BaseException) -> BaseException:
+    """Take our frames off the beginning of the traceback: the program sees where it was struck."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_frame.f_code.co_filename.startswith(_OURS):
+        traceback = traceback.tb_next
+    return BaseException.with_traceback(error, traceback)

@@ -85,7 +85,11 @@ class Entrance:
             if session.is_free:
                 self.seat(client, None, session, wish, asked)
                 return
-        if sessions:
+        # Here is where the client's own hub could not listen, for we do: who waits, waits with us.
+        waits_here = (
+            wish.listen is not None and self._hub.mode is not Mode.LISTEN and self._is_here(wish.listen)
+        )
+        if sessions and not waits_here:
             holder = sessions[0].client
             if holder is None:
                 raise DEBUGGEE_GONE(reason="it closed its connection to remora")
@@ -102,7 +106,7 @@ class Entrance:
         waiting = Waiting(asked, lambda: self._stop_waiting(client))
         client.seat = waiting
         self._waiting.append((client, wish, waiting))
-        if wish.listen is not None:
+        if wish.listen is not None and not waits_here:
             address = wish.listen
             try:
                 sockets = listeners.listen(address.host, address.port)
@@ -116,7 +120,7 @@ class Entrance:
                 self._run(client, asked, lambda waiting: self._dial(client, asked, wish, address, waiting))
                 return
             client.note(f"waiting for a program: python -m remora --connect {address} FILE")
-        elif self._hub.mode is Mode.SERVER:
+        elif self._hub.mode is Mode.SERVER or waits_here:
             client.note(
                 "waiting for a program to connect to this port: python -m remora --connect HOST:PORT FILE"
             )

@@ -1,11 +1,12 @@
 """The process of a session, as the kernel knows it: whether it lives, what it runs, how it has ended.
 
-Nothing polls: a pidfd, held from the first moment on so that the id cannot become somebody else's, tells of the
-death once. The exit code of a process that is not our child is in /proc as long as nobody has waited for it;
-after that, from Linux 6.15 on, the pidfd still knows it. Between these two nothing is missed; an older kernel
-may have forgotten it when its parent was faster.
+Nothing polls: a pidfd, held from the first moment on so that the id cannot become somebody else's, tells of
+the death once. The exit code of a process that is not our child is in /proc as long as nobody has waited for
+it; after that, from Linux 6.15 on, the pidfd still knows it. Between these two nothing is missed; an older
+kernel may have forgotten it when its parent was faster.
 
-Codes are those of `os.waitstatus_to_exitcode`, a death by signal n is -n; `shown` makes of them what shells say.
+Codes are those of `os.waitstatus_to_exitcode`: a death by signal n is -n; `shown` makes of them what shells
+say.
 Source: pidfd_open(2), proc(5) (`stat`), Linux include/uapi/linux/pidfd.h.
 """
 

@@ -68,9 +68,7 @@ class Watched:
         if pid != self.pid and _descends(pid, self.pid):
             self._inner_pid = pid
 
-    def end(
-        self, *, gently_s: float, spares: Callable[[], bool] | None = None, asks: bool = True
-    ) -> None:
+    def end(self, *, gently_s: float, spares: Callable[[], bool] | None = None, asks: bool = True) -> None:
         """End it: ask first if `gently_s` > 0 (unless somebody else `asks` it), kill after that time.
 
         What it has started is killed with it, unless `spares` says then that it is to live.
@@ -82,6 +80,8 @@ class Watched:
             self._send(self._inner_pid, _gentle_signal(self._inner_pid))
         self._ending = True
         if self._kill_timer is not None:
+            if self._kill_timer.when() <= self._loop.time() + gently_s:
+                return  # who was in a hurry before still is
             self._kill_timer.cancel()
         self._kill_timer = self._loop.call_later(gently_s, self._kill)
 

@@ -60,7 +60,7 @@ class Remote:
         arguments = {
             name: value
             for name, value in self._asked["arguments"].items()
-            if name not in ("connect", "listen", "host", "port")
+            if name not in ("connect", "host", "port")
         }
         self._open.append(self._asked)
         connection.send({**self._asked, "arguments": arguments})

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from remora.hub.replay import Key
 
     class Condemn(Protocol):
-        """See to it that a process ends which is not ours: ask it, if that has not been done; then kill it."""
+        """See to it that a process ends which is not ours: ask it, unless somebody has; then kill it."""
 
         def __call__(self, session: Session, /, *, asks: bool, gently_s: float) -> None: ...
 
@@ -60,10 +60,13 @@ if TYPE_CHECKING:
             """Deliver now what the program has already written."""
 
         def hold_output(self, *, yes: bool) -> None: ...
-        def end(self, *, gently_s: float, spares: Callable[[], bool] | None = None) -> None:
+        def end(
+            self, *, gently_s: float, spares: Callable[[], bool] | None = None, asks: bool = True
+        ) -> None:
             """End it: ask first if `gently_s` > 0, kill after that. `program_exited` follows.
 
-            What it has started ends too, unless `spares` says then that it is to live.
+            What it has started ends too, unless `spares` says then that it is to live. Without `asks`
+            somebody else does that.
             """
 
 
@@ -460,9 +463,9 @@ class Session:
             program.end(gently_s=gently_s, spares=spares)
             return
         if self._stands:
-            # It hears the signal where it stands, as the first thing when it is let go.
-            program.end(gently_s=gently_s, spares=spares)
-            self._ask("disconnect", {"terminateDebuggee": False}, answer=lambda _: None)
+            # Its agent asks it: so it hears that where it stands, as the first thing when it is let go.
+            program.end(gently_s=gently_s, spares=spares, asks=False)
+            self._ask("disconnect", {"terminateDebuggee": True}, answer=_nothing)
             return
         # A breakpoint in what it does to tidy up would hold it: detach first. If the agent is stuck, the
         # signal comes anyway.
@@ -602,7 +605,7 @@ class Session:
         self._later(limit_s, lambda: self._vigil_over(vigil))
 
     def _may_take(self) -> float:
-        """Return how long to wait for a process without an agent: it dies, or is about to be another program."""
+        """Return how long to wait for a process without an agent: it dies, or will be another program."""
         life = self._life if self._life is not None and self._life.is_known else None
         if self._program is not None:
             # Its death is waited for in any case.

@@ -53,6 +53,7 @@ class FakeProgram:
 
     def __init__(self) -> None:
         self.ended: list[float] = []
+        self.asks = True
         self.held = False
         self.spares: Callable[[], bool] | None = None
         self.waiting: list[tuple[str, str]] = []
@@ -67,8 +68,9 @@ class FakeProgram:
     def hold_output(self, *, yes: bool) -> None:
         self.held = yes
 
-    def end(self, *, gently_s: float, spares: Callable[[], bool] | None = None) -> None:
+    def end(self, *, gently_s: float, spares: Callable[[], bool] | None = None, asks: bool = True) -> None:
         self.ended.append(gently_s)
+        self.asks = asks
         self.spares = spares
 
 

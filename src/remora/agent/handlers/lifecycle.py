@@ -85,13 +85,13 @@ def disconnect(session: Session, request: Request) -> Pending:
         terminate_too = False  # it cannot be ended alone, and the process is not this session's
     # The program may run to its end as soon as it is let go: it waits for the answer to be out.
     with session.agent.goodbye:
+        if terminate_too:
+            session.agent.interrupt_program(session)
         session.finish()
         session.respond(request)
         session.transport.flush(stall_s=0.5)
         if not session.stays:
             session.transport.close("the client disconnected")
-    if terminate_too:
-        session.agent.interrupt_program()
     return PENDING
 
 
@@ -102,7 +102,7 @@ def terminate(session: Session, request: Request) -> Pending:
         )
     session.respond(request)
     if session.attached:
-        session.agent.interrupt_program()
+        session.agent.interrupt_program(session)
     return PENDING
 
 
