@@ -13,22 +13,27 @@ from .harness.programs import Program
 type Write = Callable[..., Program]
 
 THREADS = """\
-import threading, time
+import sys, threading, time
 count = 0
 def work():
     global count
     while not done:
         count += 1
         time.sleep(0.001)
+def wait_for_more(than):
+    end = time.monotonic() + 0.5
+    while count == than and (together or time.monotonic() < end):
+        time.sleep(0.001)
+together = "together" in sys.argv
 done = False
 thread = threading.Thread(target=work)
 thread.start()
 while count < 3:
     time.sleep(0.001)
 first = count          # @here
-time.sleep(0.05)
+wait_for_more(first)   # the other thread may have been in the middle of adding
 second = count
-time.sleep(0.05)
+wait_for_more(second)
 done = True            # @last
 thread.join()
 """
@@ -37,13 +42,13 @@ thread.join()
 @pytest.mark.parametrize("together", [None, True, False])
 def test_a_step_may_leave_the_other_threads_standing(together: bool | None, program: Write) -> None:
     settings = {} if together is None else {"steppingResumesAllThreads": together}
-    with launched(program(THREADS), **settings) as debugging:
+    args = [] if together is False else ["together"]
+    with launched(program(THREADS), args, **settings) as debugging:
         debugging.start("here")
         stop = debugging.stopped("breakpoint")
         for _ in range(4):
             stop = stop.step()
         assert stop.is_at("last")
-        # Not the first one: the other thread may have been in the middle of adding.
         same = stop.evaluate("second == count")
         assert same == str(together is False)
         # All of them are there, and go on together.
