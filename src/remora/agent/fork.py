@@ -15,7 +15,7 @@ import os
 import posix
 import sys
 
-from remora.agent import family
+from remora.agent import family, last_thread
 from remora.agent.log import log_exception
 from remora.agent.wrapping import Wrappers
 
@@ -36,6 +36,7 @@ REST_S = 0.5
 _registered = False
 _current: Callable[[], Agent | None]
 _in_child: Callable[[], None]
+_no_thread: Callable[[], None]
 _lock = _allocate_lock()  # guards the next
 _forking: set[int] = set()  # threads between "before" and "after": the last of them wakes the agent
 _wrappers = Wrappers()
@@ -44,10 +45,15 @@ _wrapped: set[int] = set()  # threads that fork through a wrapper: it wakes the 
 COUNTS_LATE = sys.version_info[:2] == (3, 13)
 
 
-def watch(current: Callable[[], Agent | None], in_child: Callable[[], None]) -> None:
-    """Register the handlers, once. `in_child` is called in each child, whether there was an agent or not."""
-    global _registered, _current, _in_child
-    _current, _in_child = current, in_child
+def watch(
+    current: Callable[[], Agent | None], in_child: Callable[[], None], no_thread: Callable[[], None]
+) -> None:
+    """Register the handlers, once. `in_child` is called in each child, whether there was an agent or not.
+
+    `no_thread` is called when the agent thread cannot begin again: the system gives none.
+    """
+    global _registered, _current, _in_child, _no_thread
+    _current, _in_child, _no_thread = current, in_child, no_thread
     if not _registered:
         _registered = True
         os.register_at_fork(
@@ -100,6 +106,7 @@ def _guarded(handler: Callable[[], None]) -> Callable[[], None]:
 
 def _before() -> None:
     agent = _current()
+    last_thread.note()
     if agent is not None:
         family.note_start()
         with _lock:
@@ -108,6 +115,7 @@ def _before() -> None:
 
 
 def _after() -> None:
+    last_thread.forget()
     if _get_ident() not in _wrapped:
         _wake()
 
@@ -118,7 +126,10 @@ def _wake() -> None:
         is_last = not _forking
     agent = _current()
     if is_last and agent is not None:
-        agent.loop.go_on()
+        try:
+            agent.loop.go_on()
+        except RuntimeError:
+            _no_thread()
 
 
 def _child() -> None:
@@ -126,4 +137,5 @@ def _child() -> None:
     _lock = _allocate_lock()
     _forking.clear()
     _wrapped.clear()
+    last_thread.watch(_current)
     _in_child()

@@ -51,6 +51,8 @@ HUB_START_S = 5.0
 FLUSH_S = 1.0
 # A child may have been started on another machine, with our environment: it must not wait for a hub there.
 DIAL_S = 2.0
+# What a child that joins must be able to open besides ours: it is about to import things, as we are.
+SPARE_DESCRIPTORS = 8
 TOKEN_VARIABLE = "REMORA_TOKEN"  # what a service is started with, so that its token stays the same
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -192,8 +194,8 @@ def join_family(kin: Family) -> bool:
     """
     try:
         agent = _dial(kin["address"], kin["secret"], "child", kin=kin)
-    except OSError as error:
-        # The hub is gone, and with it the family.
+    except (OSError, RuntimeError) as error:
+        # The hub is gone, and with it the family; or there is no room for us: no thread, no descriptors.
         log_exception("join", error)
         _leave()
         return False
@@ -238,7 +240,7 @@ def _leave() -> None:
 def pass_on(kin: Family) -> None:
     """Be no member, but let those that are forked from here be."""
     family.current = kin
-    fork.watch(current, _after_fork)
+    fork.watch(current, _after_fork, _no_thread)
 
 
 def read_session() -> SessionStart | None:
@@ -276,14 +278,30 @@ def _dial(
             if kin is not None:
                 streams = ((1, "stdout"), (2, "stderr"))
                 agent.hub_reads = [name for fd, name in streams if family.is_captured(fd, kin)]
-                _connect_agent(agent, dial(address, DIAL_S), secret, argv, kin["parent"])
+                sock = dial(address, DIAL_S)
+                _leave_room(sock)
+                _connect_agent(agent, sock, secret, argv, kin["parent"])
             else:
                 _connect_agent(agent, dial(address), secret, argv)
+            _begin(agent)
         except BaseException:
             agent.loop.abandon()  # its descriptors: the program may try again and again
             raise
-        _begin(agent)
     return agent
+
+
+def _leave_room(sock: _socket.socket) -> None:
+    """Raise OSError if, with what we hold, few more descriptors may be opened: they are the program's."""
+    spare: list[int] = []
+    try:
+        for _ in range(SPARE_DESCRIPTORS):
+            spare.append(os.dup(sock.fileno()))
+    except OSError:
+        sock.close()
+        raise
+    finally:
+        for fd in spare:
+            os.close(fd)
 
 
 def _call_again(kin: Family) -> None:
@@ -320,7 +338,8 @@ def _connect_agent(
             stop()
             if agent.start_method == "attach":
                 _left()
-        if not session.was_used and agent.start_method == "listen" and time.monotonic() - began < HUB_START_S:
+        was_at_once = not session.was_used and not session.transport.is_lost
+        if was_at_once and agent.start_method == "listen" and time.monotonic() - began < HUB_START_S:
             _write_error(
                 "remora: the hub could not be started, so no client can attach; is "
                 f"{settings.python or sys.executable!r} a Python interpreter? "
@@ -386,12 +405,23 @@ def _begin(agent: Agent) -> None:
     global _agent, _previous_hook
     _agent = agent
     atexit.register(agent.finish)
-    fork.watch(current, _after_fork)
+    fork.watch(current, _after_fork, _no_thread)
     fork.wrap()
     if sys.breakpointhook is not breakpoint_hook and "PYTHONBREAKPOINT" not in os.environ:
         _previous_hook = sys.breakpointhook
         sys.breakpointhook = breakpoint_hook
-    agent.loop.start()
+    try:
+        agent.loop.start()
+    except RuntimeError:  # the system gives no thread
+        _agent = None
+        agent.finished = True
+        atexit.unregister(agent.finish)
+        _unhook()
+        fork.unwrap()
+        if agent.connection is not None:
+            agent.connection.on_closed = None
+            agent.connection.transport.abandon()
+        raise
     if agent.holding and agent.start_method != "child":
         agent.loop.soon(agent.load)  # a client is there already
 
@@ -439,6 +469,15 @@ def stop() -> None:
         agent.loop.soon(leave)
         gone.acquire(timeout=STOP_TIMEOUT_S)
     agent.release()
+
+
+def _no_thread() -> None:
+    """Leave after a fork for which the agent thread ended: there is no other to be had."""
+    log("no thread to go on with: leaving")
+    try:
+        stop()
+    except Exception as error:  # boundary: the program has forked, or learns why it could not
+        log_exception("leaving", error)
 
 
 def breakpoint_hook(*args: Any, **kwargs: Any) -> None:

@@ -48,6 +48,8 @@ _monotonic = time.monotonic
 _sleep = time.sleep
 _stat = os.stat
 _NEVER = float("inf")
+# A limit of processes or threads is reached: the one we have just ended may be given to us again in a moment.
+STARTS, AGAIN_S = 5, 0.002
 
 
 class Timer:
@@ -210,11 +212,23 @@ class Loop:
             _sleep(0.00002)
 
     def go_on(self) -> None:
-        """Let the thread run again after `rest`. Any other thread."""
+        """Let the thread run again after `rest`. Any other thread.
+
+        RuntimeError: the system gives no thread; the loop has ended then, and the caller does what is `soon`.
+        """
         with self._state:
             rested, self._resting, self._rests = self._rests, False, False
-        if rested:
-            self.start()
+        if not rested:
+            return
+        for _ in range(STARTS):
+            try:
+                self.start()
+                return
+            except RuntimeError as error:
+                log_exception("starting the agent thread again", error)
+                _sleep(AGAIN_S)
+        self._ended = True
+        raise RuntimeError("there is no thread to be had")
 
     def _take_a_rest(self) -> bool:
         with self._state:

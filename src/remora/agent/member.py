@@ -95,6 +95,8 @@ def start_deaf() -> None:
     """Be the child whose options forbid the way by sitecustomize: join, and run its program. From boot.py."""
     from remora.agent import command_line, join, run
 
+    # With -S nobody imports the sitecustomize that would take its folder off.
+    sys.path[:] = [entry for entry in sys.path if entry != family.INHERIT]
     note = os.environ.pop(CHILD_VARIABLE)
     kind, value, args, sys.orig_argv[:] = command_line.as_given(sys.orig_argv, note)
     sys.argv[:] = [value if kind == "program" else f"-{kind[0]}", *args]

@@ -141,6 +141,8 @@ def _program(path: str, args: list[str], ready: Ready) -> None:
     # As Python does: absolute, but not normalised.
     full = path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
     if _is_importable(full):
+        if sys.flags.safe_path:
+            sys.path.insert(0, full)  # this one Python puts there whatever the options say
         _set_path_0(full)
         _run_module("__main__", "_get_main_module_details", ready, alter_argv=False)
         return
