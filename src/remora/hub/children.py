@@ -160,12 +160,17 @@ class Children:
             return None
         for member in child.member.ancestors():
             above = member.session
-            # A parent that has said its last word (it forks and ends: a daemon) is about to lose its client.
-            if above is not None and above.client is not None and not above.said_goodbye:
-                return above if _takes_children(above) else None
+            if above is not None and above.client is not None:
+                if not _takes_children(above):
+                    return None
+                if not above.said_goodbye:
+                    return above
         family = self._tree.of_family(child.member.root)
         takers = [each for each in family if each is not child and _takes_children(each)]
-        return next((taker for taker in takers if taker.is_ready), takers[0] if takers else None)
+        # One that has said its last word (it forks and ends: a daemon) is about to lose its client: better
+        # another one, but better that than nobody.
+        takers.sort(key=lambda taker: (taker.said_goodbye, not taker.is_ready))
+        return takers[0] if takers else None
 
     def _tell(self, child: Session, teller: Session) -> None:
         client = teller.client
@@ -261,8 +266,7 @@ class _Told:
 
 
 def _takes_children(session: Session) -> bool:
-    wants = session.settings.get("subProcess") is not False
-    return session.client is not None and wants and not session.said_goodbye
+    return session.client is not None and session.settings.get("subProcess") is not False
 
 
 __all__ = ["ATTACH_WAIT_S", "EVENT_WAIT_S", "Children"]
