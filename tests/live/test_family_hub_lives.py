@@ -185,8 +185,8 @@ def test_a_client_that_vanishes_spares_what_others_look_at(scene: Callable[..., 
         until(lambda: "child begins" in session.output("stdout"), "the child's output")
         adapter = adapter_of(session)
         assert isinstance(session.client.stream, CommandStream)
-        session.client.stream._stdin.close()
-        session.client.wait_until(lambda: not session.client.connected, "the end of it", LIMIT_S)
+        session.client.stream._grace_s = 2.0
+        session.client.close()
         it.tell("still there")
         child.stopped("breakpoint")
         child.resume()

@@ -80,6 +80,9 @@ class CommandStream:
     """A command we started, spoken to through its standard input and output.
 
     Its standard error is read by a thread and its end kept, to say why it died.
+
+    An adapter may have other clients, of the children of a program: they dial a port of its own. One that has
+    closed its output when we left, and goes on, is well and has its reasons: it is let go.
     """
 
     def __init__(
@@ -90,9 +93,10 @@ class CommandStream:
         env: Mapping[str, str] | None = None,
         grace_s: float = 5.0,
     ) -> None:
-        """Start `argv`. On `close`, wait `grace_s` for it to end by itself, then end it. OSError."""
+        """Start `argv`. On `close`, wait `grace_s` for it to end by itself; a deaf one is ended. OSError."""
         self._grace_s = grace_s
         self._name = argv[0] if argv else ""
+        self._said_all = False  # it has closed its output
         self._errors: collections.deque[bytes] = collections.deque(maxlen=40)
         self.process = subprocess.Popen(
             list(argv),
@@ -130,6 +134,7 @@ class CommandStream:
         except (OSError, ValueError):
             return b""
         if not data:
+            self._said_all = True
             self._stdout.close()  # by its only reader, so that nobody reads a descriptor that is another's
         return data
 
@@ -151,7 +156,10 @@ class CommandStream:
                 self.process.wait(self._grace_s)
                 break
             except subprocess.TimeoutExpired:
-                continue
+                if self._said_all:
+                    # Somebody has to take its exit code, or it would stay as a zombie.
+                    threading.Thread(target=self.process.wait, name="remora-client-wait", daemon=True).start()
+                    return
         self._drain.join(1.0)
 
     def describe_end(self) -> str:

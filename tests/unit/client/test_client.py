@@ -1,8 +1,10 @@
 """The connection: pipelining, waiting, reverse requests, and every way it can end."""
 
+import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 
 import pytest
@@ -16,6 +18,7 @@ from unheard import strike_the_sleeping_main_thread
 
 ECHO = """
 import sys
+import tempfile
 sys.stderr.write("about to fail\\n")
 data = b""
 while b"}" not in data:
@@ -263,6 +266,25 @@ def test_a_command_that_does_not_end_is_ended() -> None:
     client.stream._grace_s = 0.2  # type: ignore[attr-defined]
     client.close()
     assert client.stream.process.returncode is not None  # type: ignore[attr-defined]
+
+
+def test_a_command_that_goes_on_without_us_is_let_go() -> None:
+    """An adapter that serves others too: it has closed its output, so it has heard us leave."""
+    code = "import os, sys; sys.stdin.read(); os.close(1); open(sys.argv[1]).read(); os._exit(3)"
+    with tempfile.TemporaryDirectory() as folder:
+        others = os.path.join(folder, "others")
+        os.mkfifo(others)
+        client = Client.spawn([sys.executable, "-c", code, others])
+        stream = client.stream
+        assert isinstance(stream, CommandStream)
+        stream._grace_s = 0.2
+        client.close()
+        assert stream.process.poll() is None
+        os.close(os.open(others, os.O_WRONLY))
+        waiting = [thread for thread in threading.enumerate() if thread.name == "remora-client-wait"]
+        for thread in waiting:
+            thread.join(20)
+        assert stream.process.returncode == 3
 
 
 def test_many_threads_may_ask_at_once() -> None:
