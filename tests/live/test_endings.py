@@ -97,7 +97,7 @@ IDLE = {
 
 
 def costs_nothing(it: Scene, before: Seen | None = None) -> Seen:
-    """Nobody is attached, the program is not watched: all is as `before`. Return what it and the kernel see."""
+    """Nobody is attached, nothing is watched: all is as `before`. Return what program and kernel see."""
     seen: Seen = ({}, {})
 
     def idle() -> bool:
@@ -385,7 +385,8 @@ def test_ends_while_another_thread_stands(end: str, way: Way) -> None:
         it.order(f"threading.Thread(target=aside, daemon={end != 'non-daemon'}).start()")
         stopped = it.wire.event("stopped", lambda body: body["reason"] == "breakpoint")
         assert stopped["threadId"] != 1
-        it.wire.request("continue", {"threadId": 1, "singleThread": True})
+        # It may sit in C still, and stands as soon as it is back.
+        until(lambda: it.succeeds("continue", threadId=1, singleThread=True), "the main thread goes on", 3.0)
         it.order("os._exit(7)" if end == "os._exit" else "sys.exit(7)")
         if end == "non-daemon":  # the interpreter waits for it
             it.wire.event("output", lambda body: "tidied up" in body["output"])

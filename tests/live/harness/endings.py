@@ -439,6 +439,11 @@ class Scene:
             self.order("go")
             self.said("stood")
 
+    def succeeds(self, command: str, **arguments: Any) -> bool:
+        """Ask the debugger for something; say whether it was done."""
+        success: bool = self.wire.response(self.wire.send(command, arguments))["success"]
+        return success
+
     # -- hubs
 
     def hubs(self) -> list[int]:
