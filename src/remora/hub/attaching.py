@@ -85,7 +85,15 @@ class Attaching:
         passed_on = ("processId", "connect", "host", "port")
         arguments = {name: value for name, value in asked["arguments"].items() if name not in passed_on}
         asked = {**asked, "arguments": {**arguments, "subProcessId": self._pid}}
+        # Ourselves we ask only while there is something to be had: a socket that is being closed may take a
+        # connection and forget it (CPython gh-109564).
+        is_ours = any(
+            session.pid == self._pid and not session.ended and (session.client or session.is_free)
+            for session in self._hub.sessions
+        )
         for name in doors.doors(self._pid):
+            if name in self._hub.beacons and not is_ours:
+                continue
             door = _Door(self._client, asked, name, target)
             if await door.opens():
                 self._waiting.hand_over(self._client, door)

@@ -114,21 +114,21 @@ class Door:
         self.sock = sock
         self.secret = secret
         name: str | bytes = sock.getsockname()
-        self._name = name.decode() if isinstance(name, bytes) else name
+        self.name = name.decode() if isinstance(name, bytes) else name
 
     def for_children(self) -> Family:
         """Return what a root passes on to its children; it fills in its own id."""
-        address: Address = {"unix": self._name}
+        address: Address = {"unix": self.name}
         return {"address": address, "secret": self.secret, "parent": 0}
 
     def close(self) -> None:
         """Close it, and remove what it has left in the file system."""
         self.sock.close()
-        if not self._name.startswith("\0"):
+        if not self.name.startswith("\0"):
             with contextlib.suppress(OSError):
-                os.unlink(self._name)
+                os.unlink(self.name)
             with contextlib.suppress(OSError):
-                os.rmdir(os.path.dirname(self._name))
+                os.rmdir(os.path.dirname(self.name))
 
 
 def open_door(pid: int) -> Door:

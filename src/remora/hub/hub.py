@@ -64,6 +64,7 @@ class Hub:
         self.token = token
         self.journal = journal or Journal()
         self.sessions: list[Session] = []
+        self.beacons: set[str] = set()  # names of sockets of ours by which single processes are found
         self._running: set[object] = set()  # programs without a session: undebugged, or on their way to one
         self._clients: set[Client] = set()
         self._stdio: Client | None = None
@@ -410,7 +411,9 @@ class Hub:
             door = family.open_door(session.pid)
         except OSError:
             return  # others are told that somebody has it, not who
+        self.beacons.add(door.name)
         server = await asyncio.get_running_loop().create_unix_server(self.make_connection, sock=door.sock)
+        session.when_ended(lambda: self.beacons.discard(door.name))
         session.when_ended(server.close)
         session.when_ended(door.close)
 
