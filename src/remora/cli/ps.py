@@ -45,10 +45,15 @@ def run(arguments: list[str]) -> int:
             case _:
                 raise UsageError(f"ps: there is no option {argument}; see remora ps --help")
     found = sorted(entries(), key=lambda entry: int(entry["pid"]))
-    if as_json:
-        print(json.dumps(found, indent=2))
-    else:
-        _print_table(found)
+    try:
+        if as_json:
+            print(json.dumps(found, indent=2))
+        else:
+            _print_table(found)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # `remora ps | head`. The interpreter would try to flush once again at its end.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     return 0
 
 
