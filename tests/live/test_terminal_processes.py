@@ -162,6 +162,27 @@ def test_at_a_terminal_a_stop_elsewhere_does_not_take_the_prompt(spinner: Path) 
     assert not (spinner.parent / "child.done").exists()
 
 
+def test_at_a_terminal_a_running_process_that_was_gone_to_stays(tmp_path: Path) -> None:
+    """The other child waits for its turn; `pause`, which the prompt speaks of, is about the parent."""
+    path = tmp_path / "pool.py"
+    path.write_text(POOL)
+    command = remora_command("run", path.name, "fork")
+    with Terminal(command, cwd=str(tmp_path), env={"NO_COLOR": "1"}) as terminal:
+        terminal.expect("(remora)")
+        terminal.type("b 5\n")
+        terminal.expect("Breakpoint 1")
+        terminal.type("c\n")
+        terminal.expect("Breakpoint 1.")
+        terminal.expect("has stopped at breakpoint 1")
+        terminal.type("process 1\n")
+        terminal.expect("Process 1 is running")
+        terminal.type("pause\n")
+        terminal.expect("Paused.")
+        terminal.expect("(remora 1)")
+        terminal.type("q\n")
+        assert terminal.ends() == 0
+
+
 def test_detaching_the_child_and_ending_the_program(spinner: Path) -> None:
     script = "b 7, who == 'child'; c; detach; kill 1"
     said = spinner.with_name("said")

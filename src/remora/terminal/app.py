@@ -112,7 +112,8 @@ class App:
         debugger = self.debugger
         while True:
             # What has happened meanwhile is told before the prompt, once it is known.
-            if not self._notice():
+            processes = debugger.processes
+            if not self._notice(may_switch=self.process is not processes.chosen):
                 self._last = None
             with debugger.inbox.at_prompt() as quiet:
                 if not quiet:

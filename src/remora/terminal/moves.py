@@ -122,6 +122,7 @@ class Moves:
         """
         debugger = self._debugger
         processes = debugger.processes
+        processes.chosen = None
         interrupts = 0
         with self._typing_goes_to_the_program():
             while debugger.process.is_alive and debugger.process.state is not State.STOPPED:

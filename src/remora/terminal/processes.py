@@ -68,6 +68,8 @@ class Processes(Family):
         self.current = self.root
         #: the one the person knows to be in
         self.told = self.root
+        #: one that runs, and that the person has gone to: no stop of another takes its place by itself
+        self.chosen: Process | None = None
 
     # Looking
 

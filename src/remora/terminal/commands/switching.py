@@ -69,7 +69,7 @@ def processes(app: Conversation, argument: str) -> None:
     if process.state is State.STOPPED:
         app.after_move(True)
     else:
-        debugger.processes.told = process
+        debugger.processes.told = debugger.processes.chosen = process
         app.screen.say(f"Process {process.number} is running; `pause` stops it, `c` waits for a stop.")
 
 
