@@ -24,7 +24,7 @@ import json, os, sys, threading
 main = sys.modules["__main__"]
 print(json.dumps({
     "argv": sys.argv,
-    "orig_tail": sys.orig_argv[-2:],
+    "orig_argv": sys.orig_argv,
     "name": __name__,
     "is_main": main.__dict__ is globals(),
     "globals": sorted(globals()),

@@ -61,6 +61,7 @@ def run(arguments: list[str]) -> int:
         raise UsageError(f"there is no file {wish.target}")
     import remora
 
+    _take_us_out(wish)
     # The name a client sees; what the program itself finds there is set when it runs.
     sys.argv[:] = [wish.target if wish.kind != "code" else "-c", *wish.arguments]
     # Not through the facade: this process is the debuggee, and this its main program.
@@ -81,6 +82,23 @@ def run(arguments: list[str]) -> int:
         return 128 + signal.SIGINT  # nothing of the program has run: no traceback of ours
     run_program(wish.kind, wish.target, wish.arguments, agent=agent, ready=agent.program_begins)
     return 0
+
+
+def _take_us_out(wish: Wish) -> None:
+    """Make `sys.orig_argv` the line of the program alone: reloaders (werkzeug's) start it again.
+
+    With us in it the new process would ask for the port that this one has.
+    """
+    given = sys.argv[1:]
+    before = sys.orig_argv[: len(sys.orig_argv) - len(given)]
+    if sys.orig_argv[len(before) :] != given or len(before) < 2:
+        return  # we were not started by a command line
+    # Behind Python's options stands our script, or `-m remora`.
+    if before.pop() == "remora" and before[-1].startswith("-") and before[-1].endswith("m"):
+        letters = before.pop()[:-1]
+        before += [letters] if letters != "-" else []
+    words = {"program": [], "module": ["-m"], "code": ["-c"]}[wish.kind]
+    sys.orig_argv[:] = [*before, *words, wish.target, *wish.arguments]
 
 
 def _join(wish: Wish) -> tuple[str, int] | None:
