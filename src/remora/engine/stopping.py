@@ -16,7 +16,7 @@ import sys
 import time
 
 from .frames import current_frames, is_subinterpreter
-from .jobs import Job
+from .jobs import Interrupted, Job
 from .monitoring import BRANCH, JUMP, LINE, PY_RESUME, PY_START, Passing, errors
 from .stops import Stop, StopReason
 
@@ -440,8 +440,10 @@ class World:
 
 
 def _without_us(error: BaseException) -> BaseException:
-    """Take our frames off the beginning of the traceback: the program sees where it was struck."""
+    """Take what is ours off what a signal handler has raised while the program stood."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_frame.f_code.co_filename.startswith(_OURS):
         traceback = traceback.tb_next
+    if isinstance(error.__context__, Interrupted):
+        error.__context__ = None
     return BaseException.with_traceback(error, traceback)
