@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _OWN = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # A Unix socket's name may have 107 bytes.
 MAX_BASE_CHARS = 60
+# How often to look again whether the folder is empty.
+_REMOVALS = 5
 
 
 class Place:
@@ -104,11 +106,17 @@ class Place:
 
     def remove(self) -> None:
         """Remove it and what is in it."""
-        with contextlib.suppress(OSError):
-            for name in os.listdir(self.folder):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(os.path.join(self.folder, name))
-            os.rmdir(self.folder)
+        for _ in range(_REMOVALS):
+            try:
+                for name in os.listdir(self.folder):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(os.path.join(self.folder, name))
+                os.rmdir(self.folder)
+                return
+            except FileNotFoundError:
+                return
+            except OSError:
+                continue  # a script that was given up as it began has just left its word
 
     def _write(self, name: str, content: bytes) -> None:
         path = os.path.join(self.folder, name)
