@@ -81,6 +81,51 @@ def test_children_of_a_program_attached_to_by_id(tmp_path: Path) -> None:
         assert target.stderr == ""
 
 
+# -- a program that comes back
+
+ENDINGS = {
+    "by itself": "pass",
+    "killed": "os.kill(os.getpid(), 9)",
+    "beside a child": "subprocess.Popen(['true'])",
+}
+
+
+@pytest.mark.parametrize("end", ENDINGS)
+def test_attached_again_while_the_hub_of_before_is_still_there(end: str, program: Write) -> None:
+    """An editor is back within milliseconds of `terminated`: the port still answers, the program is gone."""
+    target, port = program(f"import os, subprocess\nx = 1    # @here\n{ENDINGS[end]}\n"), free_port()
+    command = remora("--listen", str(port), "--wait-for-client", target.path)
+    stops = {str(target.path): [target.line("here")]}
+    settings = {"connect": {"port": port}, "restart": True, "timeout": LIMIT_S}
+    first = Debuggee(command, cwd=target.folder)
+    second = None
+    try:
+        with adapter() as client:
+            session = DebugSession(client, timeout_s=LIMIT_S)
+            session.attach(breakpoints=stops, **settings)
+            session.stopped("breakpoint")
+            session.resume()
+            assert client.wait_for("terminated", timeout_s=LIMIT_S) == {"restart": True}
+        with adapter() as client:
+            again = DebugSession(client, timeout_s=LIMIT_S)
+            again.initialize()
+            asked = client.send("attach", settings)
+            first.exit_code()
+            second = Debuggee(command, cwd=target.folder)
+            client.wait_for("initialized", timeout_s=LIMIT_S)
+            again.set_breakpoints(str(target.path), stops[str(target.path)])
+            client.request("configurationDone")
+            asked.result(LIMIT_S)
+            again.stopped("breakpoint")
+            again.resume()
+            client.wait_for("terminated", timeout_s=LIMIT_S)
+        assert second.exit_code() == first.exit_code()
+    finally:
+        for each in (first, second):
+            if each is not None:
+                each.kill()
+
+
 # -- what clients rely on holds in the session of a child
 
 FORKING = """\

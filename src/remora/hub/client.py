@@ -263,8 +263,9 @@ class Waiting:
         pass  # nothing flows yet
 
     def hand_over(self, client: Client, seat: Seat) -> None:
-        """Seat the client for good and pass on what was kept."""
-        client.seat = seat
+        """Seat the client for good, if it has not left that seat already, and pass on what was kept."""
+        if client.seat is self:
+            client.seat = seat
         for message in self._kept:
             if client.seat is seat:
                 seat.from_client(client, message)

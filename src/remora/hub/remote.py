@@ -5,6 +5,9 @@ This end has already answered `initialize`, so it repeats that over there and ke
 
 What the hub there tells of children names the address by which it knows itself. The way that leads there from
 here is the one we have dialled (a tunnel, a container's port), so that is put in its place.
+
+Whoever has patience (`timeout`, `restart`) may come while the hub of the program before is just ending: it
+still accepts, and says that its program is gone, or nothing at all. That counts as nobody listening yet.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from remora.dap.errors import DapError
     from remora.dap.framing import FramingError
     from remora.hub.client import Client
     from remora.hub.configuration import Address
@@ -46,14 +50,37 @@ class Remote:
         self._open: list[dict[str, Any]] = []
         self._said_terminated = False
         self._attached = False
+        self._deadline = asyncio.get_running_loop().time() + patience_s
+        # With patience: whether there is a program. DapError: there will be none.
+        self._found: asyncio.Future[bool] | None = None
+        self._why_not: DapError = DEBUGGEE_GONE(reason="it has ended")
 
     async def dial(self) -> None:
-        """Connect and pass on `initialize` and `attach`. Raise UsageError if nobody answers there."""
-        connection = await self._connect()
-        client = self._client
-        if client is None:
-            connection.close()
-            return
+        """Connect, pass on `initialize` and `attach`; with patience, until a program is there. DapError."""
+        loop = asyncio.get_running_loop()
+        while True:
+            connection = await self._connect()
+            client = self._client
+            if client is None:
+                connection.close()
+                return
+            if not self._patience_s:
+                self._introduce(connection, client)
+                return
+            self._found = loop.create_future()
+            self._introduce(connection, client)
+            try:
+                if await self._found:
+                    return
+            except BaseException:
+                self._client = self._there = None
+                connection.close()
+                raise
+            if loop.time() >= self._deadline:
+                raise self._why_not
+            await asyncio.sleep(RETRY_S)
+
+    def _introduce(self, connection: Connection, client: Client) -> None:
         self._there = connection
         # A number no client uses: its answer is ours.
         connection.send(request(0, "initialize", client.arguments))
@@ -65,10 +92,21 @@ class Remote:
         self._open.append(self._asked)
         connection.send({**self._asked, "arguments": arguments})
 
+    def _is_nobody(self, why: DapError) -> bool:
+        """Take it that no program is there, if we are still looking for one: `dial` goes on."""
+        if self._found is None or self._found.done() or "subProcessId" in self._asked["arguments"]:
+            return False
+        self._why_not = why
+        there, self._there = self._there, None
+        self._open.clear()
+        self._found.set_result(False)
+        if there is not None:
+            there.close()
+        return True
+
     async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()
         address = self._address
-        deadline = loop.time() + self._patience_s
         while True:
             try:
                 async with asyncio.timeout(CONNECT_S):
@@ -87,7 +125,7 @@ class Remote:
             except OSError as error:
                 if not (isinstance(error, ConnectionRefusedError) or all_refused(error)):
                     raise CANNOT_CONNECT(address=address, reason=error.strerror or str(error)) from None
-            if loop.time() >= deadline:
+            if loop.time() >= self._deadline:
                 waited = f" within {self._patience_s:g} s" if self._patience_s else ""
                 reason = (
                     f"nothing listens there{waited}; start the program with "
@@ -128,9 +166,15 @@ class Remote:
 
     def received(self, connection: Connection, message: dict[str, Any]) -> None:
         client = self._client
-        if client is None:
+        if client is None or connection is not self._there:
             return
         kind = message.get("type")
+        if kind == "response" and message.get("command") == "attach" and message.get("success") is False:
+            error = (message.get("body") or {}).get("error") or {}
+            if error.get("id") == DEBUGGEE_GONE.id and self._is_nobody(
+                DEBUGGEE_GONE(reason=(error.get("variables") or {}).get("reason", "it has ended"))
+            ):
+                return
         if kind == "response":
             number = message.get("request_seq")
             if number == 0 and message.get("command") == "initialize":
@@ -143,6 +187,8 @@ class Remote:
             if message.get("command") == "attach" and message.get("success") is False:
                 client.forward_answer(message, self._asked)
                 self._leave(client)
+                if self._found is not None and not self._found.done():
+                    self._found.set_result(True)  # as much as there is to find
                 return
             if message.get("command") == "attach":
                 self._attached = True
@@ -150,6 +196,8 @@ class Remote:
             self._said_terminated = True
         elif kind == "event" and message.get("event") == "initialized":
             self._attached = True
+        if self._attached and self._found is not None and not self._found.done():
+            self._found.set_result(True)
         self._point_here(message)
         if kind == "request":
             # Requests of the hub there keep their number: the client's answer goes back under it.
@@ -161,16 +209,23 @@ class Remote:
             client.connection.close()
 
     def malformed(self, connection: Connection, error: FramingError) -> None:
-        if self._client is not None:
-            self._client.note(f"{self._address} does not speak the Debug Adapter Protocol: {error.text}")
+        reason = f"does not speak the Debug Adapter Protocol: {error.text}"
+        if self._found is not None and not self._found.done():
+            self._found.set_exception(CANNOT_CONNECT(address=self._address, reason=f"it {reason}"))
+        elif self._client is not None:
+            self._client.note(f"{self._address} {reason}")
         connection.abort()
 
     def lost(self, connection: Connection) -> None:
+        if connection is not self._there:
+            return
+        reason = f"the connection to {self._address} was closed"
+        if self._is_nobody(DEBUGGEE_GONE(reason=reason)):
+            return
         self._there = None
         client = self._client
         if client is None:
             return
-        reason = f"the connection to {self._address} was closed"
         for asked in self._open:
             if asked["command"] == "disconnect":
                 client.answer(asked)
