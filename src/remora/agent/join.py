@@ -353,7 +353,7 @@ def _connect_agent(
     hello: Hello = {
         "secret": secret,
         "pid": os.getpid(),
-        "name": (os.path.basename(argv[0]) if argv else "") or "python",
+        "name": _name_of(argv),
         "executable": sys.executable or "",
         "argv": argv,
         "version": ".".join(map(str, sys.version_info[:3])),
@@ -367,6 +367,19 @@ def _connect_agent(
         hello["interpreter"] = interpreters.number
     session.transport.send(messages.event(0, HELLO, hello))
     session.transport.start()
+
+
+def _name_of(argv: list[str]) -> str:
+    """Return what people call a program by: the file, the module, the package that is run."""
+    first, given = argv[0] if argv else "", sys.orig_argv
+    if first in ("-m", "-c") and first in given[:-1]:
+        # A child, before its first line: what -m leads to is not in sys.argv yet.
+        behind = given[given.index(first) + 1]
+        if first == "-m":
+            return behind
+        return "multiprocessing" if behind.startswith("from multiprocessing.") else first
+    folder, file = os.path.split(first)
+    return (os.path.basename(folder) if file == "__main__.py" else file) or file or "python"
 
 
 def _folder() -> str:
@@ -519,7 +532,7 @@ def _after_fork() -> None:
     elif _get_ident() in starting.exec_follows:
         starting.exec_follows.clear()
     elif family.current is not None and join_family(family.current):
-        _thread.interrupt_main()
+        raise KeyboardInterrupt  # which comes again when the fork is over: fork.py
 
 
 # --- what is said to people
