@@ -20,14 +20,15 @@ from remora.dap.check import check_message
 
 type Write = Callable[..., Program]
 
+# One write a line, whatever buffers there are: four children share the pipe.
 QUICK = """\
 import subprocess, sys
+line = "import sys; sys.stdout.write('line ' + sys.argv[1] + chr(10)); sys.exit(int(sys.argv[1]))"
 for round in range(2):
-    started = [
-        subprocess.Popen([sys.executable, "-c", f"import sys; print('line', {number}); sys.exit({number})"])
-        for number in range(4)
-    ]
-    print("codes", [each.wait() for each in started], flush=True)
+    started = [subprocess.Popen([sys.executable, "-c", line, str(number)]) for number in range(4)]
+    codes = [each.wait() for each in started]
+    sys.stdout.write(f"codes {codes}" + chr(10))
+    sys.stdout.flush()
 """
 
 
