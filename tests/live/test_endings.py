@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -22,6 +22,17 @@ ATTACHED = [way for way in Way if way not in LAUNCHED]
 
 def named(value: Any) -> str:
     return str(value.value if isinstance(value, Way | State) else value)
+
+
+def every(*names: str, rows: Iterable[Any], ways: list[Way] = WAYS) -> pytest.MarkDecorator:
+    """Each row in each way; with children of the two kinds in turn, which end alike."""
+    pairs = [
+        (row, way)
+        for number, row in enumerate(rows)
+        for way in ways
+        if way not in CHILD or way is CHILD[number % 2]
+    ]
+    return pytest.mark.parametrize(names, pairs, ids=named)
 
 
 # -- what is true of every end
@@ -184,8 +195,7 @@ def test_stop_while_it_stands(way: Way) -> None:
 # -- the hub dies
 
 
-@pytest.mark.parametrize("way", WAYS, ids=named)
-@pytest.mark.parametrize("state", State, ids=named)
+@every("state", "way", rows=State)
 def test_hub_killed(state: State, way: Way) -> None:
     """The program goes on at no cost, and when it next starts a process nothing is left of its family."""
     with scene(way) as it:
@@ -214,14 +224,13 @@ def test_hub_killed(state: State, way: Way) -> None:
             nothing_left(it)
         else:
             it.order("os._exit(5)")
-        until(lambda: not Path(f"/proc/{it.pid}").exists(), "the program ends")
+        until(lambda: not it.lives(), "the program ends")
 
 
 # -- the program dies
 
 
-@pytest.mark.parametrize("way", WAYS, ids=named)
-@pytest.mark.parametrize("state", State, ids=named)
+@every("state", "way", rows=State)
 def test_killed(state: State, way: Way) -> None:
     with scene(way) as it:
         it.be(state)
@@ -275,8 +284,7 @@ OWN_ENDS: dict[str, tuple[str, int, str]] = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS, ids=named)
-@pytest.mark.parametrize("end", OWN_ENDS)
+@every("end", "way", rows=OWN_ENDS)
 def test_ends_by_itself(end: str, way: Way) -> None:
     text, code, output = OWN_ENDS[end]
     with scene(way) as it:
@@ -311,8 +319,7 @@ GENTLE: dict[str, tuple[str, int, str]] = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS, ids=named)
-@pytest.mark.parametrize("state", State, ids=named)
+@every("state", "way", rows=State)
 def test_terminate(state: State, way: Way) -> None:
     with scene(way) as it:
         it.be(state)
@@ -320,8 +327,7 @@ def test_terminate(state: State, way: Way) -> None:
         is_ended(it, state, 130, "tidied up\n")
 
 
-@pytest.mark.parametrize("way", WAYS, ids=named)
-@pytest.mark.parametrize("how", ["handler", "at exit"])
+@every("how", "way", rows=["handler", "at exit"])
 def test_terminate_gently(how: str, way: Way) -> None:
     text, code, output = GENTLE[how]
     with scene(way) as it:
@@ -331,8 +337,7 @@ def test_terminate_gently(how: str, way: Way) -> None:
         is_ended(it, State.RUNNING, code, output)
 
 
-@pytest.mark.parametrize("way", WAYS, ids=named)
-@pytest.mark.parametrize("state", [State.RUNNING, State.STOPPED], ids=named)
+@every("state", "way", rows=[State.RUNNING, State.STOPPED])
 def test_disconnect_and_terminate(state: State, way: Way) -> None:
     with scene(way) as it:
         it.be(state)
@@ -369,7 +374,7 @@ def test_ends_with_its_client(state: State, way: Way) -> None:
     with scene(way) as it:
         it.be(state)
         it.wire.close()
-        until(lambda: not Path(f"/proc/{it.pid}").exists() or way is Way.TERMINAL, "the program ends")
+        until(lambda: not it.lives(), "the program ends")
         assert it.exit_code() in (None, -2, -9)
         nothing_left(it)
 

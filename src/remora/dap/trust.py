@@ -60,12 +60,23 @@ def check(
 
 def owner_in(table: str, client: Any, server: Any) -> int | None:
     """Find the user id of the socket that goes from `client` to `server`; None if it is not in this table."""
+    fields = _fields_in(table, client, server)
+    return int(fields[7]) if fields is not None else None
+
+
+def inode_in(table: str, client: Any, server: Any) -> int | None:
+    """Find the inode of that socket: what its descriptors in /proc/PID/fd are named after."""
+    fields = _fields_in(table, client, server)
+    return int(fields[9]) if fields is not None else None
+
+
+def _fields_in(table: str, client: Any, server: Any) -> list[str] | None:
     wanted = {f"{_hex(client)} {_hex(server)}", f"{_hex(client, mapped=True)} {_hex(server, mapped=True)}"}
     for line in table.splitlines():
-        # 0: entry 1: local 2: remote 3: state 4: queues 5: timer 6: retransmits 7: uid
-        fields = line.split(None, 8)
-        if len(fields) > 7 and f"{fields[1]} {fields[2]}" in wanted:
-            return int(fields[7])
+        # 0: entry 1: local 2: remote 3: state 4: queues 5: timer 6: retransmits 7: uid 8: timeout 9: inode
+        fields = line.split(None, 10)
+        if len(fields) > 9 and f"{fields[1]} {fields[2]}" in wanted:
+            return fields
     return None
 
 

@@ -10,6 +10,7 @@ from remora.dap import trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 
@@ -30,16 +31,23 @@ def check(given: str | None, expected: str | None, peer: Peer) -> None:
 class Peer:
     """The other end of a connection: what its socket tells about it."""
 
-    __slots__ = ("_local", "_remote", "host", "is_alien", "is_loopback", "is_private", "name")
+    __slots__ = ("_local", "_pid", "_remote", "host", "is_alien", "is_loopback", "is_private", "name")
 
     def __init__(
-        self, family: str, local: Any = None, remote: Any = None, *, user: int | None = None
+        self,
+        family: str,
+        local: Any = None,
+        remote: Any = None,
+        *,
+        user: int | None = None,
+        pid: int | None = None,
     ) -> None:
         """`family`: "tcp" with both addresses; "private" for pipes and sockets only we could have made.
 
-        "unix" with the user id at the other end: ours (or root's) is private, any other is alien, and nothing
-        it says is heard.
+        "unix" with the process and user id at the other end: ours (or root's) is private, any other is alien,
+        and nothing it says is heard.
         """
+        self._pid = pid
         self._local = local
         self._remote = remote
         # None: the system does not tell, but the socket lies in a folder of ours.
@@ -57,6 +65,24 @@ class Peer:
         """Host and port at which the peer has reached us; None where that was no TCP."""
         return (self._local[0], self._local[1]) if self._local else None
 
+    def is_process(self, pid: int) -> bool:
+        """Tell whether it is this process that has made the connection, as we count processes.
+
+        What comes over loopback may come from a container, or through a tunnel: its ids are not ours.
+        """
+        if self._pid is not None:
+            return self._pid == pid
+        if not self.is_loopback:
+            return False
+        inode = _look_up(trust.inode_in, self._remote, self._local)
+        folder = f"/proc/{pid}/fd"
+        try:
+            return any(
+                os.readlink(os.path.join(folder, fd)) == f"socket:[{inode}]" for fd in os.listdir(folder)
+            )
+        except OSError:
+            return False
+
     def trusted(self) -> bool:
         """Tell whether the peer is our own user on this machine."""
         if self.is_private:
@@ -68,23 +94,27 @@ class Peer:
         return owner_of(self._remote, self._local) in (0, os.getuid())
 
 
-def user_of(sock: socket.socket) -> int | None:
-    """Return the user id at the other end of a Unix socket; None where the system does not tell."""
+def behind(sock: socket.socket) -> Peer:
+    """Return who is at the other end of a Unix socket, as far as the system tells."""
     option = getattr(socket, "SO_PEERCRED", None)
     if option is None:
-        return None
-    _, user, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i")))
-    return int(user)
+        return Peer("unix")
+    pid, user, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i")))
+    return Peer("unix", user=user, pid=pid)
 
 
 def owner_of(client: Any, server: Any) -> int | None:
     """Return the user id of the TCP socket from `client` to `server`, both here; None if unseen."""
+    return _look_up(trust.owner_in, client, server)
+
+
+def _look_up(look: Callable[[str, Any, Any], int | None], client: Any, server: Any) -> int | None:
     for table in trust.TABLES:
         try:
             with open(table, encoding="ascii") as file:
-                owner = trust.owner_in(file.read(), client, server)
+                found = look(file.read(), client, server)
         except OSError:
             continue
-        if owner is not None:
-            return owner
+        if found is not None:
+            return found
     return None

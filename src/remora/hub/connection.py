@@ -11,7 +11,7 @@ from __future__ import annotations
 import socket
 
 from remora.dap.framing import HTTP, TLS, Decoder, FramingError, encode
-from remora.hub.access import Peer, user_of
+from remora.hub.access import Peer, behind
 from remora.hub.loop import asyncio
 
 TYPE_CHECKING = False
@@ -74,7 +74,7 @@ class Connection(asyncio.BufferedProtocol):
             tune(sock)
             self.peer = Peer("tcp", sock.getsockname(), transport.get_extra_info("peername"))
         elif sock is not None:
-            self.peer = Peer("unix", user=user_of(sock))
+            self.peer = behind(sock)
         made = getattr(self.owner, "made", None)
         if made is not None:
             made(self)

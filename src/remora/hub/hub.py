@@ -242,7 +242,8 @@ class Hub:
     ) -> Session:
         loop = asyncio.get_running_loop()
         # A sub-interpreter does not end with an exit code, and its process is not this session's.
-        is_here = not _machine(connection.peer) and not hello.get("interpreter")
+        is_main = not hello.get("interpreter")
+        is_here = program is None and is_main and connection.peer.is_process(hello["pid"])
         session = Session(
             connection, hello, on_end=self._session_ended, later=loop.call_later,
             on_ready=self._client_ready, on_left=self._client_left, launched=launched, program=program,

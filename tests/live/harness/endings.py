@@ -133,7 +133,7 @@ if way in ("fork", "popen"):
     else:
         pid = os.fork()
     if pid:
-        print("child gave", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), "over")
+        print("child gave", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), "in the end")
         while not os.path.exists(f"{folder}/over"):
             time.sleep(0.005)
         sys.exit()
@@ -407,7 +407,9 @@ class Scene:
         targets = []
         for fd in fds.iterdir():
             with contextlib.suppress(OSError):
-                targets.append(os.readlink(fd))
+                # libffi, with ctypes, which interrupts an evaluation, keeps its own file open: once.
+                if "libffi" not in (target := os.readlink(fd)):
+                    targets.append(target)
         return {"threads": len(os.listdir(f"/proc/{self.pid}/task")), "fds": sorted(targets)}
 
     # -- states
@@ -457,12 +459,19 @@ class Scene:
 
     # -- the end
 
+    def lives(self) -> bool:
+        """Whether the program does anything any more: a zombie does not."""
+        try:
+            return ") Z " not in Path(f"/proc/{self.pid}/stat").read_text()
+        except OSError:
+            return False
+
     def exit_code(self) -> int | None:
         """What whoever has started the program is told. None: that is the adapter."""
         if self.way in CHILD:
             assert self.program is not None
             self.program.wait_for_output("child gave")
-            self.program.wait_for_output(" over\n")
+            self.program.wait_for_output(" in the end\n")
             return int(self.program.stdout.split("child gave ")[1].split()[0])
         return self.program.exit_code() if self.program is not None else None
 
