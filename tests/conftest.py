@@ -43,6 +43,9 @@ def pytest_configure(config: pytest.Config) -> None:
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
         config.stash[real_stderr_fd] = os.dup(2)
+    # Settings of the person who runs the tests, and of .ci/run, are none of the programs'.
+    for name in [name for name in os.environ if name.startswith("REMORA_")]:
+        del os.environ[name]
     # What a test starts is found by this; the session's token catches what slips through a test's own.
     os.environ[TOKEN_NAME] = f"session-{uuid.uuid4().hex}"
 

@@ -11,7 +11,7 @@ from benchmarks.rounds import Run, fill
 from benchmarks.sessions import PROGRAMS, adapter, environment
 
 BUSY = PROGRAMS / "busy.py"
-# 3.14 brought sys.remote_exec; before that a native debugger has to help.
+# 3.14 brought sys.remote_exec; before that debugpy asks gdb, and remora does without through ptrace.
 HAS_REMOTE_EXEC = sys.version_info >= (3, 14)
 
 
@@ -45,6 +45,8 @@ def measure(run: Run) -> list[Figure]:
             for contender in (Contender.DEBUGPY, Contender.REMORA)
         }
     )
-    way = "sys.remote_exec" if HAS_REMOTE_EXEC else "gdb"
-    figure = Figure(f"attach by process id to attached ({way})", "ms", at_most=50 if HAS_REMOTE_EXEC else 700)
+    version = "{}.{}".format(*sys.version_info)
+    figure = Figure(
+        f"attach by process id to attached, on {version}", "ms", at_most=50 if HAS_REMOTE_EXEC else 700
+    )
     return [fill(figure, samples, failures)]

@@ -60,6 +60,6 @@ def load() -> None:
 
     import remora.agent.handlers
     import remora.engine.jobs
-    import remora.values  # noqa: F401
+    import remora.values
 
     remora.engine.jobs.watcher.again()

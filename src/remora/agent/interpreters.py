@@ -68,7 +68,9 @@ GO = b"\n"
 
 # Of this interpreter; 0 is the main one, and every other that nobody brought in.
 number = 0
-argv: list[str] = []  # of the program, in an interpreter that was brought in: its own is what Python was given
+argv: list[
+    str
+] = []  # of the program, in an interpreter that was brought in: its own is what Python was given
 
 _lock = _allocate_lock()
 _known: set[int] = set()  # those that are in, or on their way

@@ -48,6 +48,9 @@ _monotonic = time.monotonic
 _sleep = time.sleep
 _stat = os.stat
 _NEVER = float("inf")
+# Where descriptors of ours begin: above 0 once the program has closed all it had, ours among them. Such a
+# program (a daemon) counts on the lowest numbers being free.
+lowest_fd = 0
 # A limit of processes or threads is reached: the one we have just ended may be given to us again in a moment.
 STARTS, AGAIN_S = 5, 0.002
 
@@ -352,9 +355,21 @@ def identity(fd: int) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
+def out_of_the_way(fd: int) -> int:
+    """Give a descriptor of ours a number no program counts on, if this program counts on any."""
+    if not lowest_fd:
+        return fd
+    import fcntl  # late: few programs are like that
+
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, lowest_fd)
+    finally:
+        _close(fd)
+
+
 def _wake_pair() -> tuple[int, int]:
     # A pipe, not an eventfd: if the program closes both ends, poll says so at once.
-    read_fd, write_fd = _pipe()
+    read_fd, write_fd = map(out_of_the_way, _pipe())
     _set_blocking(read_fd, False)
     _set_blocking(write_fd, False)
     return read_fd, write_fd

@@ -12,6 +12,7 @@ from time import monotonic as _monotonic
 from time import sleep as _sleep  # a program may replace time.sleep
 
 from remora.agent.log import log
+from remora.agent.loop import out_of_the_way
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def dial(address: Address, timeout_s: float = CONNECT_TIMEOUT_S) -> _socket.sock
     except OSError as error:
         sock.close()
         raise OSError(error.errno, f"cannot connect to {name}: {error.strerror or error}") from None
-    return sock
+    return _socket.socket(fileno=out_of_the_way(sock.detach()))
 
 
 def shown(host: str, port: int) -> str:
