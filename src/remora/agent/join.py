@@ -14,7 +14,7 @@ import sys
 import threading  # noqa: F401  the first import, which makes "the main thread", must not be the agent thread's
 import time
 
-from remora.agent import family, fork, interpreters, starting
+from remora.agent import family, fork, interpreters, loop, starting
 from remora.agent.agent import Agent
 from remora.agent.log import log, log_exception
 from remora.agent.member import has_streams_again, hold
@@ -44,6 +44,8 @@ _lock = _allocate_lock()  # guards the two above, against two threads that liste
 _previous_hook: Any = None
 _left: Callable[[], None] = lambda: None  # noqa: E731  after the agent of an attach by process id has left
 
+# Programs that close all descriptors count on the next ones they open being the lowest.
+OUT_OF_THE_WAY_FD = 200
 STOP_TIMEOUT_S = 2.0
 # A hub that ends this soon could not start.
 HUB_START_S = 5.0
@@ -268,6 +270,7 @@ def _dial(
     kin: Family | None = None,
     waits: bool = True,
 ) -> Agent:
+    global _agent
     with _lock:
         if _agent is not None and not _agent.finished:
             raise RuntimeError("remora is listening or connected already; call remora.stop() first")
@@ -285,7 +288,11 @@ def _dial(
                 _connect_agent(agent, dial(address), secret, argv)
             _begin(agent)
         except BaseException:
+            if agent.connection is not None:
+                agent.connection.transport.abandon()  # Ctrl-C: the hub is not to wait for us
             agent.loop.abandon()  # its descriptors: the program may try again and again
+            if _agent is agent:
+                _agent = None
             raise
     return agent
 
@@ -310,6 +317,7 @@ def _call_again(kin: Family) -> None:
     To the hub this is as an exec, so its client goes on. On a thread of its own, not before the program has
     its standard streams again, whose numbers we would take.
     """
+    loop.lowest_fd = OUT_OF_THE_WAY_FD
     try:
         if has_streams_again():
             _dial(kin["address"], kin["secret"], "child", kin={**kin, "parent": os.getpid()}, waits=False)
@@ -532,7 +540,7 @@ def _after_fork() -> None:
     elif _get_ident() in starting.exec_follows:
         starting.exec_follows.clear()
     elif family.current is not None and join_family(family.current):
-        raise KeyboardInterrupt  # which comes again when the fork is over: fork.py
+        raise KeyboardInterrupt  # which comes again: fork.py
 
 
 # --- what is said to people

@@ -28,7 +28,7 @@ def is_ours(frame: FrameType) -> bool:
 
 
 def frames_text(traceback: TracebackType | None, sources: Mapping[str, str], limit: int = MAX_FRAMES) -> str:
-    """The frames of one traceback, without remora's and the middle of one longer than `limit` (0: no limit)."""
+    """One traceback's frames without remora's, and without the middle of more than `limit` (0: no limit)."""
     entries = []
     while traceback is not None:
         frame = traceback.tb_frame
