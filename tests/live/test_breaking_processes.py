@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from .harness.debuggee import LIMIT_S, remora
+from remora.client import DebugSession, RequestFailed
+from remora.inject import ladder, processes
+from remora.inject.place import Place
+
+from .harness.debuggee import LIMIT_S, remora, until
 from .harness.debuggee import run as run_to_its_end
 from .harness.programs import Program
+from .injected import adapter, running
 from .test_children import family
 
 type Write = Callable[..., Program]
@@ -99,12 +106,12 @@ def test_child_of_a_thread_ends_with_its_last_thread(child: str, tmp_path: Path)
 
 def test_attached_child_of_a_thread_ends_too(program: Write) -> None:
     text = FORKED_FROM_A_THREAD.format(child="number = 1  # @child")
-    with family(program, text) as running:
-        child = running.next_child()
+    with family(program, text) as debugged:
+        child = debugged.next_child()
         child.stopped("breakpoint", timeout_s=LIMIT_S)
         child.resume()
         assert child.wait_exit(timeout_s=LIMIT_S) == 0
-        assert running.end() == "ended with 0\n"
+        assert debugged.end() == "ended with 0\n"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, whose limit is that of nobody else")
@@ -147,5 +154,89 @@ def test_children_with_few_descriptors_and_a_client(program: Write, tmp_path: Pa
     path = tmp_path / "limited.py"
     path.write_text("import subprocess, sys\n" + LIMITED)
     bare = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=LIMIT_S, check=True)
-    with family(program, LIMITED, child_stops=False) as running:
-        assert running.end() == bare.stdout
+    with family(program, LIMITED, child_stops=False) as debugged:
+        assert debugged.end() == bare.stdout
+
+
+def test_ctrl_c_that_strikes_in_a_fork_is_not_lost(tmp_path: Path) -> None:
+    """Nearly all of the time of this program is spent in forks."""
+    as_without_us(
+        """
+import signal, warnings
+warnings.simplefilter("ignore")
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+interrupted = 0
+for turn in range(12):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.002 + 0.0001 * turn)
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            pid = os.fork()
+            if not pid:
+                os._exit(0)
+            os.waitpid(pid, 0)
+    except KeyboardInterrupt:
+        interrupted += 1
+print(interrupted > 9)
+""",
+        tmp_path,
+    )
+
+
+def test_a_program_without_descriptors_is_left_in_peace(tmp_path: Path) -> None:
+    """Attaching by process id fails with the reason, and prints nothing in the program."""
+    text = """\
+        import resource, time
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+        print("ready", flush=True)
+        time.sleep(1000)
+    """
+    with running(tmp_path, text) as debuggee:
+        with adapter() as client, pytest.raises(RequestFailed, match="Too many open files"):
+            DebugSession(client).attach(processId=debuggee.pid)
+        assert debuggee.running
+        assert debuggee.stderr == ""
+
+
+def test_threads_do_not_pile_up_in_a_program_that_lets_nobody_in(tmp_path: Path) -> None:
+    text = """\
+        import threading, time
+        threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+        print("ready", flush=True)
+        sum(range(10**12))
+    """
+    with running(tmp_path, text) as debuggee:
+        target = processes.Target(debuggee.pid)
+        place = Place(target)
+        told: list[str] = []
+        watch = ladder.Watch(told.append, ways=frozenset({"ptrace"}))
+        try:
+            waiter = threading.Thread(target=ladder.bring, args=(target, place, {}, watch))
+            waiter.start()
+            until(lambda: any("still waiting" in text for text in told), "it waits", 15.0)
+            watch.stop()
+            waiter.join(LIMIT_S)
+        finally:
+            place.remove()
+        assert len(os.listdir(f"/proc/{debuggee.pid}/task")) <= 2 + ladder.MAX_STARTED
+
+
+def test_ctrl_c_ends_a_forked_child_that_is_held(program: Write) -> None:
+    """It comes to the child as KeyboardInterrupt when the hub has let it go, and says nothing of ours."""
+    text = """
+import time
+try:
+    pid = os.fork()
+    if not pid:
+        time.sleep(5)
+        os._exit(6)
+except KeyboardInterrupt:
+    os._exit(5)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+    with family(program, text, follows=False) as debugged:
+        # A client that takes the event and does not come: the child is held for some seconds.
+        body = debugged.session.client.wait_for("debugpyAttach", timeout_s=LIMIT_S)
+        os.kill(body["subProcessId"], signal.SIGINT)
+        assert debugged.end() == "5\n"
+        assert debugged.debuggee.stderr == ""

@@ -14,6 +14,8 @@ import _thread
 import os
 import posix
 import sys
+import time
+from _operator import call as _call
 
 from remora.agent import family, last_thread
 from remora.agent.log import log_exception
@@ -22,16 +24,23 @@ from remora.agent.wrapping import Wrappers
 # Kept: gevent puts others into the module.
 _allocate_lock = _thread.allocate_lock
 _get_ident = _thread.get_ident
+_start_new_thread = _thread.start_new_thread
+_sleep = time.sleep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from functools import partial as _partial
     from typing import Any
 
     from remora.agent.agent import Agent
+else:
+    from _functools import partial as _partial  # the module `functools` is slow to load
 
 # The agent thread may be at work for a program that computes; to fork beside it is no harm, only untidy.
 REST_S = 0.5
+# What the last fork handler of a child has ended in.
+AFTER_FORK_S = 0.005
 
 _registered = False
 _current: Callable[[], Agent | None]
@@ -56,9 +65,13 @@ def watch(
     _current, _in_child, _no_thread = current, in_child, no_thread
     if not _registered:
         _registered = True
+        # Those before a fork are called in the reverse order.
+        catch, again = _partial(next, _caught(), None), _partial(any, _Again())
+        os.register_at_fork(before=again, after_in_parent=catch)
         os.register_at_fork(
             before=_guarded(_before), after_in_parent=_guarded(_after), after_in_child=_guarded(_child)
         )
+        os.register_at_fork(before=catch, after_in_parent=again, after_in_child=again)
 
 
 def wrap() -> None:
@@ -92,12 +105,40 @@ def end() -> None:
         _wake()
 
 
+# What lets a Ctrl-C come again when no Python of ours runs any more, where it would be raised at once.
+_struck: list[Callable[[], None]] = []
+
+
+class _Again:
+    """any() calls what is in the list, all in C."""
+
+    __slots__ = ()
+    __iter__ = staticmethod(_partial(map, _call, _struck))
+
+
+def _strikes_again() -> None:
+    _struck[:] = (_thread.interrupt_main, _struck.clear)
+
+
+def _caught() -> Iterator[None]:
+    """Take a Ctrl-C that has struck during the fork: it is raised when any Python begins to run.
+
+    That is where a generator stands, in its try; in a function it would be before the first line.
+    """
+    while True:
+        try:
+            while True:
+                yield
+        except KeyboardInterrupt:
+            _strikes_again()
+
+
 def _guarded(handler: Callable[[], None]) -> Callable[[], None]:
     def guarded() -> None:
         try:
             handler()
         except KeyboardInterrupt:
-            _thread.interrupt_main()
+            _strikes_again()
         except BaseException as error:  # boundary: what a signal handler of the program raises is lost here
             log_exception("fork", error)
 
@@ -138,4 +179,15 @@ def _child() -> None:
     _forking.clear()
     _wrapped.clear()
     last_thread.watch(_current)
-    _in_child()
+    try:
+        _in_child()
+    except KeyboardInterrupt:
+        # When the handlers that others have registered are over: they would swallow it.
+        _start_new_thread(_interrupt, ())
+
+
+def _interrupt() -> None:
+    import signal  # late: one module less in every debuggee
+
+    _sleep(AFTER_FORK_S)
+    os.kill(os.getpid(), signal.SIGINT)

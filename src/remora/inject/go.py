@@ -23,15 +23,18 @@ def arrive(start: "dict[str, Any]") -> None:
         return
 
     def begin() -> None:
-        import _io
-
         try:
+            import _io
+
             with _io.open_code(start["folder"] + "/inside.py") as file:
                 code = compile(file.read(), "<remora>", "exec")
-        except OSError:
+            names: dict[str, Any] = {"__name__": "remora inside"}
+            exec(code, names)
+        except FileNotFoundError:
             return  # it was given up, and the folder is gone
-        names: dict[str, Any] = {"__name__": "remora inside"}
-        exec(code, names)
+        except BaseException as error:
+            posix.symlink(repr(error)[:200], start["folder"] + "/failed")
+            return
         names["begin"](start)
 
     if sys.version_info < (3, 13) and _thread.get_native_id() == posix.getpid():

@@ -40,6 +40,8 @@ WOKEN_S = 0.1
 LOAD_S = 60.0
 # How often we look again whether a thread rests, and say that we still wait.
 AGAIN_S = 1.0
+# A thread that was started and does not come up waits for the interpreter, as every further one would.
+MAX_STARTED = 3
 REMIND_S = 10.0
 # A script that was given up at the last moment may just be being opened; without its file Python would
 # complain.
@@ -86,6 +88,7 @@ class _Climb:
         self._watch = watch
         self._is_armed = False  # remote_exec has been called and its script may still come
         self._is_queued = False  # a pending call is on its way
+        self._started = 0  # threads, and calls in its queue
         self._reasons: list[str] = []  # why the steps so far were none
         self._refusal: str | None = None  # the kernel's
 
@@ -106,7 +109,8 @@ class _Climb:
         self._watch.tell(f"waiting for process {target.pid} to let us in: {blocked.report(target)}")
         began = reminded = time.monotonic()
         while not self._wait(lambda: self._place.begun, AGAIN_S) and not self._watch.stopped:
-            self._try_ptrace(path)
+            if self._started < MAX_STARTED:
+                self._try_ptrace(path)
             now = time.monotonic()
             if now - reminded >= REMIND_S:
                 reminded = now
@@ -188,6 +192,7 @@ class _Climb:
             self._reasons.append(str(error))
             return False
         self._is_queued = self._is_queued or way is not None
+        self._started += way is not None
         return way is not None
 
     def _by_debugger(self, path: str) -> None:

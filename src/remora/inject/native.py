@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from remora.inject.processes import Mapped, Target
 
 PAGE_BYTES = 4096
+# The link in the folder where we meet the target that says why the script cannot be run.
+FAILED = "failed"
 MACHINE = "x86_64"
 # Where in the page what begins: the two codes, the table of functions, the text.
 THREAD, PENDING, TABLE, TEXT = 16, 192, 320, 512
@@ -111,10 +113,18 @@ def text_page(text: str) -> bytes:
 
 
 def text_for(script: str) -> str:
-    """Return the Python that runs a script, on whatever thread; quiet if it is gone."""
+    """Return the Python that runs a script, on whatever thread; quiet if it is gone.
+
+    And if it cannot be read (no descriptor is left, or the program has replaced what that takes): what comes
+    out of here is printed. A link says why, since that takes no descriptor.
+    """
+    link = os.path.join(os.path.dirname(script), FAILED)
     return (
         f"try: exec(__import__('_io').open_code({script!r}).read(),{{'__name__':'remora go'}})\n"
         "except FileNotFoundError: pass\n"
+        "except BaseException as error:\n"
+        f" try: __import__('posix').symlink(repr(error)[:200],{link!r})\n"
+        " except BaseException: pass\n"
     )
 
 

@@ -7,6 +7,7 @@ see it: a target in a container or a chroot has a root folder of its own, which 
 * `go.py`, `inside.py`: the script, and what the thread it starts runs;
 * `package`: the modules of the debuggee, for loading them at once (see `bundle`);
 * `armed`, which the script renames to `begun` as the first thing it does: see go.py;
+* `failed`: a link whose text says why the script could not even be read;
 * `said`: how it went, where nobody listens on a socket (JSON);
 * `hub`: the socket, made by the caller;
 """
@@ -20,6 +21,7 @@ import stat
 
 from remora.inject.bundle import bundle
 from remora.inject.failures import cannot
+from remora.inject.native import FAILED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,10 +31,10 @@ if TYPE_CHECKING:
 
 # The folder that holds the package we belong to.
 _OWN = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-# A Unix socket's name may have 107 bytes.
-MAX_BASE_CHARS = 60
 # How often to look again whether the folder is empty.
 _REMOVALS = 5
+# A Unix socket's name may have 107 bytes.
+MAX_BASE_CHARS = 60
 
 
 class Place:
@@ -93,7 +95,8 @@ class Place:
 
     @property
     def begun(self) -> bool:
-        return os.path.exists(os.path.join(self.folder, "begun"))
+        """Whether the script runs; or never will, and has left word why."""
+        return os.path.exists(os.path.join(self.folder, "begun")) or self._failed() is not None
 
     def said(self) -> dict[str, Any] | None:
         """Return what the script has left for us, if it has."""
@@ -101,8 +104,14 @@ class Place:
             with open(os.path.join(self.folder, "said"), encoding="utf-8") as file:
                 found = json.load(file)
         except (OSError, ValueError):
-            return None
+            return self._failed()
         return found if isinstance(found, dict) else None
+
+    def _failed(self) -> dict[str, Any] | None:
+        try:
+            return {"failed": os.readlink(os.path.join(self.folder, FAILED))}
+        except OSError:
+            return None
 
     def remove(self) -> None:
         """Remove it and what is in it."""
