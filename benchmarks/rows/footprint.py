@@ -54,8 +54,9 @@ def switches(pids: list[int]) -> int:
 
 
 class Footprint:
-    def __init__(self, debuggee_mb: float, all_mb: float, wake_ups: float) -> None:
+    def __init__(self, debuggee_mb: float, hub_mb: float, all_mb: float, wake_ups: float) -> None:
         self.debuggee_mb = debuggee_mb
+        self.hub_mb = hub_mb
         self.all_mb = all_mb
         self.wake_ups = wake_ups
 
@@ -94,7 +95,10 @@ def footprint(contender: Contender) -> Footprint:
         began = time.perf_counter()
         time.sleep(WATCH_S)
         wake_ups = (switches(pids) - before) / (time.perf_counter() - began)
-        return Footprint(private_mb(pid), sum(memory_mb(each, "Pss") for each in pids), wake_ups)
+        shares_mb = {each: memory_mb(each, "Pss") for each in pids}
+        # The hub, debugpy's adapter: the largest beside the debuggee.
+        hub_mb = max((share for each, share in shares_mb.items() if each != pid), default=0.0)
+        return Footprint(private_mb(pid), hub_mb, sum(shares_mb.values()), wake_ups)
 
 
 def measure(run: Run) -> list[Figure]:
@@ -108,16 +112,18 @@ def measure(run: Run) -> list[Figure]:
         rounds=2 if run.quick else 3,
     )
     debuggee = Figure("memory of the debuggee over bare, private", "MB", at_most=6)
+    hub = Figure("memory of the hub (debugpy: of its adapter), proportional", "MB", at_most=20)
     everything = Figure("memory of all processes over bare, proportional", "MB", at_most=22)
     wake_ups = Figure("idle wake-ups", "/s", at_most=0)
     for contender, taken in samples.items():
         if contender is not Contender.BARE:
             for print_, bare_ in zip(taken, samples[Contender.BARE], strict=False):
                 debuggee.add(contender, print_.debuggee_mb - bare_.debuggee_mb)
+                hub.add(contender, print_.hub_mb)
                 everything.add(contender, print_.all_mb - bare_.all_mb)
     fill(
         wake_ups,
         {contender: [print_.wake_ups for print_ in taken] for contender, taken in samples.items()},
         failures,
     )
-    return [debuggee, everything, wake_ups]
+    return [debuggee, hub, everything, wake_ups]
