@@ -153,6 +153,7 @@ class Line:
         self.wire = wire
         self.adapter = owner  # whose standard streams these are
         self.adapter_gives = 0
+        self._begun_at = 0  # what was told before is of the beginning
         wire.on_message = _check
 
     def initialize(self) -> None:
@@ -176,20 +177,18 @@ class Line:
         self.wire.request("setExceptionBreakpoints", {"filters": []})
         self.wire.request("configurationDone")
         self.wire.result(begun)
+        self._begun_at = len(self.wire.transcript)
 
     def asked(self, command: str) -> Message:
-        """Wait for a request of the adapter's, agree, and return its arguments."""
-        asked = self.wire.take(
+        """Wait for a request of the adapter's."""
+        return self.wire.take(
             lambda message: message["type"] == "request" and message["command"] == command, command
         )
-        self.agree(asked)
-        arguments: Message = asked["arguments"]
-        return arguments
 
-    def agree(self, asked: Message) -> None:
+    def agree(self, asked: Message, **body: Any) -> None:
         self.wire.send_message(
             {"seq": 10_000 + asked["seq"], "type": "response", "request_seq": asked["seq"],
-             "command": asked["command"], "success": True, "body": {}}
+             "command": asked["command"], "success": True, "body": body}
         )  # fmt: skip
 
     def drain(self) -> None:
@@ -209,6 +208,16 @@ class Line:
                 self.adapter.kill()
 
     # What it was told.
+
+    @property
+    def notes(self) -> list[str]:
+        """What the console has said since the program runs under the debugger."""
+        late = [message for _, message in self.wire.transcript[self._begun_at :]]
+        return [
+            message["body"]["output"]
+            for message in late
+            if message.get("event") == "output" and message["body"].get("category", "console") == "console"
+        ]
 
     @property
     def told(self) -> list[Message]:
@@ -315,9 +324,10 @@ class Scene:
                 self.program = self.run(sys.executable, self.path)
                 self.root = self.dial()
                 self.root.configure(self.root.begin("attach", {}))
-                configuration = self.root.asked("startDebugging")["configuration"]
+                asked = self.root.asked("startDebugging")
+                self.root.agree(asked)
                 line = self.dial()
-                self._configure(line, line.begin("attach", configuration))
+                self._configure(line, line.begin("attach", asked["arguments"]["configuration"]))
         return line
 
     def dial(self) -> Line:
@@ -354,7 +364,8 @@ class Scene:
         begun = line.begin("launch", arguments)
         if self.way is Way.TERMINAL:
             asked = line.asked("runInTerminal")
-            self.program = self.run(*asked["args"], env=asked["env"])
+            self.program = self.run(*asked["arguments"]["args"], env=asked["arguments"]["env"])
+            line.agree(asked, processId=self.program.pid)
         self._configure(line, begun)
         return line
 
