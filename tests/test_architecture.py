@@ -39,6 +39,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 IN_DEBUGGEE = {"dap", "engine", "values", "agent"}
 # Each costs the debuggee many modules; `typing` is free only where it is not imported.
 BANNED_IN_DEBUGGEE = {"asyncio", "logging", "dataclasses", "inspect", "typing"}
+# Of every Python we support, whichever runs the tests.
+STANDARD_LIBRARY = sys.stdlib_module_names | {"_interpreters"}
 # Where libraries may be imported; the extras of pyproject.toml name them.
 MAY_USE_LIBRARIES = {"terminal", "integrations"}
 
@@ -201,7 +203,7 @@ def foreign_imports(of: list[Source]) -> list[str]:
         layer = layer_of(source.module)
         for found in imports_of(source, known_modules(of)):
             name = found.target.split(".")[0]
-            if name in sys.stdlib_module_names or name in ("remora", "") or layer in MAY_USE_LIBRARIES:
+            if name in STANDARD_LIBRARY or name in ("remora", "") or layer in MAY_USE_LIBRARIES:
                 continue
             wrong.append(f"{found}: {layer} uses the standard library only")
     return wrong
@@ -219,7 +221,7 @@ def undeclared_libraries(of: list[Source]) -> list[str]:
         f"{found}: no extra of pyproject.toml names it"
         for source in of
         for found in imports_of(source, known_modules(of))
-        if (name := found.target.split(".")[0]) not in sys.stdlib_module_names
+        if (name := found.target.split(".")[0]) not in STANDARD_LIBRARY
         and name not in ("remora", "")
         and name.lower() not in declared
     ]

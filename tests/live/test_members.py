@@ -307,7 +307,8 @@ def test_older_python_is_left_alone(hub: FakeHub, tmp_path: Path) -> None:
     code = "import sys; print([x for x in list(sys.modules) + sys.path if 'inherit' in x or 'sitecu' in x])"
     for python in pythons:
         # Some have a sitecustomize of their own.
-        bare = run([python, "-c", code], {}, tmp_path)
+        plain = {n: v for n, v in hub.environment().items() if n not in ("PYTHONPATH", "REMORA_FAMILY")}
+        bare = run([python, "-c", code], plain, tmp_path)
         done = run([python, "-c", code], hub.environment(), tmp_path)
         assert (done.returncode, done.stdout, done.stderr) == (0, bare.stdout, "")
 

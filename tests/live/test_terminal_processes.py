@@ -117,7 +117,7 @@ def test_stopping_at_children(tmp_path: Path) -> None:
     assert "Breakpoint 1.\n" in rest, text
     assert "(remora 2) p answer\n42\n" in rest
     assert "answer 42\n" in rest
-    assert "\n6\n" in text
+    assert "\n6" in text  # its line end may come after what we write
 
 
 def test_break_in_all_switch_and_go_on_in_all(spinner: Path) -> None:
