@@ -254,6 +254,7 @@ OWN_ENDS: dict[str, tuple[str, int, str]] = {
     "exit with a text": ("sys.exit('alas')", 1, "tidied up\nalas\n"),
     "os._exit": ("print('last'); os._exit(7)", 7, "last\n"),
     "signal": ("os.kill(os.getpid(), signal.SIGUSR1); time.sleep(60)", 128 + signal.SIGUSR1, ""),
+    "SIGTERM": ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)", 128 + signal.SIGTERM, ""),
     "abort": ("signal.signal(signal.SIGABRT, signal.SIG_DFL); os.abort()", 128 + signal.SIGABRT, ""),
     "exec": ("os.execv('/bin/sh', ['sh', '-c', 'exit 7'])", 7, ""),
     "much output": ("print('x' * 3_000_000); sys.exit(7)", 7, "x" * 3_000_000 + "\ntidied up\n"),
@@ -297,6 +298,7 @@ def test_ends_by_itself(end: str, way: Way) -> None:
     with scene(way) as it:
         it.order(text)
         last_words(it.line, code)
+        assert len(it.line.notes) == (end in ("signal", "abort")), "what somebody has wished for is no news"
         if way is not Way.TERMINAL:
             begin, _, rest = output.partition("{}")  # between these lies a traceback
             told = it.line.output("stdout") + it.line.output("stderr")

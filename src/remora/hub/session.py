@@ -641,6 +641,8 @@ class Session:
             self._life.forget()
         kept, self._kept = self._kept or [], None
         client = self.client
+        if self._exit_known:
+            vigil.reason = "it has ended" if self._death is None else f"it {described(self._death)}"
         is_said = False  # to the person, who waits for what was typed
         if client is not None:
             for question in vigil.questions + kept:
