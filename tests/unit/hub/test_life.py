@@ -88,11 +88,12 @@ def test_one_that_has_gone_before_is_told_as_dead() -> None:
 
 def test_another_program_in_its_place() -> None:
     process = subprocess.Popen(
-        [sys.executable, "-S", "-c", "import os; os.read(0, 1); os.execv('/bin/cat', ['cat'])"],
+        [sys.executable, "-S", "-c", "import os; os.write(1, b'.'); os.read(0, 1); os.execv('/bin/cat', ['cat'])"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
     )  # fmt: skip
     assert process.stdin is not None
     assert process.stdout is not None
+    assert process.stdout.read(1) == b"."  # Popen returns in the middle of the exec
     watched = Life(process.pid)
     try:
         assert not watched.runs_another_program
