@@ -87,10 +87,10 @@ def test_one_that_has_gone_before_is_told_as_dead() -> None:
 
 
 def test_another_program_in_its_place() -> None:
+    code = "import os; os.write(1, b'.'); os.read(0, 1); os.execv('/bin/cat', ['cat'])"
     process = subprocess.Popen(
-        [sys.executable, "-S", "-c", "import os; os.write(1, b'.'); os.read(0, 1); os.execv('/bin/cat', ['cat'])"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
-    )  # fmt: skip
+        [sys.executable, "-S", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    )
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stdout.read(1) == b"."  # Popen returns in the middle of the exec
