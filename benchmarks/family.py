@@ -11,6 +11,10 @@ from pathlib import Path
 from benchmarks.sessions import PATIENCE_S, Session
 from benchmarks.wire import Closed, Message, Silence, Wire
 
+FEATURES = {"supportsStartDebuggingRequest": True}
+# Long past what any contender takes when all goes well.
+HITS_S = 20.0
+
 
 class Family:
     """Drives the root's connection on a thread of its own, and every child's on one more.
@@ -27,14 +31,12 @@ class Family:
         self._hit = threading.Condition(self._lock)
         self._wires: list[Wire] = []
         self._threads: list[threading.Thread] = []
-        root.wire.on_message = self._from_root
-        for message in root.wire.backlog:
-            self._from_root(message)
+        self._hear(root.wire)
         self._start(self._listen)
 
     def wait_hits(self, count: int) -> None:
         with self._hit:
-            if not self._hit.wait_for(lambda: len(self.hits) >= count, PATIENCE_S):
+            if not self._hit.wait_for(lambda: len(self.hits) >= count, HITS_S):
                 raise Silence(f"{len(self.hits)} of {count} children have stopped")
 
     def close(self) -> None:
@@ -57,9 +59,15 @@ class Family:
             while True:
                 self.root.wire.receive(PATIENCE_S)
 
-    def _from_root(self, message: Message) -> None:
+    def _hear(self, wire: Wire) -> None:
+        """Attach to the children that are announced on this connection, those already announced too."""
+        wire.on_message = lambda message: self._from_adapter(wire, message)
+        for message in wire.backlog:
+            self._from_adapter(wire, message)
+
+    def _from_adapter(self, wire: Wire, message: Message) -> None:
         if message["type"] == "request" and message["command"] == "startDebugging":
-            self.root.wire.send_message(
+            wire.send_message(
                 {
                     "seq": 1_000_000 + message["seq"],
                     "type": "response",
@@ -77,7 +85,8 @@ class Family:
             with self._lock:
                 self._wires.append(wire)
             session = Session(wire, None, self._program)
-            session.begin("attach", configuration)
+            self._hear(wire)  # debugpy tells a fork server's children there
+            session.begin("attach", configuration, FEATURES)
             if self._markers:
                 session.break_at(*self._markers)
             session.go()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from benchmarks.family import Family
+from benchmarks.family import FEATURES, Family
 from benchmarks.figures import Contender, Figure
 from benchmarks.rounds import Run, fill
 from benchmarks.sessions import PROGRAMS, bare, session
@@ -18,7 +18,6 @@ WAYS: dict[str, tuple[float, float | None]] = {
     "forkserver": (250, None),
     "popen": (200, 80),
 }
-FEATURES = {"supportsStartDebuggingRequest": True}
 
 
 def to_first_hits(contender: Contender, way: str) -> float:
