@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from frameworks.served import PATIENCE_S, Fetched, debugged, free_port, line_of
+from frameworks.served import PATIENCE_S, Fetched, Server, debugged, free_port, line_of
 
 pytestmark = pytest.mark.time_limit(120)
 
@@ -29,11 +30,22 @@ def stop_in_a_request(debugger, fetched: Fetched, hello: int) -> int:  # type: i
     return pid
 
 
-def edit(path: Path) -> None:
-    """Save the file as after a change, and in a second of its own for those who look at that."""
-    path.write_text(path.read_text() + "\n# edited\n")
-    later = time.time() + 5
-    os.utime(path, (later, later))
+def edit(path: Path, server: Server, restarted: str, *, count: int = 1) -> None:
+    """Save the file as after a change, until the server says so many times that it has `restarted`.
+
+    Again and again, a second later each time: a reloader that has not looked at the file yet takes the first
+    change for how it always was.
+    """
+    later_s = time.time()
+    deadline = time.monotonic() + PATIENCE_S
+    while len(re.findall(restarted, server.text)) < count:
+        assert time.monotonic() < deadline, f"no {restarted!r} in:\n{server.text}"
+        later_s += 5
+        path.write_text(path.read_text() + "\n# edited\n")
+        os.utime(path, (later_s, later_s))
+        looks_again = time.monotonic() + 3
+        while len(re.findall(restarted, server.text)) < count and time.monotonic() < looks_again:
+            time.sleep(0.02)
 
 
 def test_gunicorn_prefork_and_recycled_workers(application: Write) -> None:
@@ -56,7 +68,7 @@ def test_gunicorn_is_attached_to_later(application: Write) -> None:
     path = application("wsgi")
     hello = line_of(path, "hello")
     command = ["-m", "gunicorn", "--workers", "2", "--bind", "127.0.0.1:0", "app:app"]
-    from frameworks.served import Debugger, Server
+    from frameworks.served import Debugger
 
     server = Server(command, cwd=path.parent)
     try:
@@ -80,8 +92,7 @@ def test_uvicorn_reload(application: Write) -> None:
     with debugged(command, cwd=path.parent, breakpoints={path: [hello]}) as (server, debugger):
         url = f"http://127.0.0.1:{port}/ann"
         first = stop_in_a_request(debugger, Fetched(url), hello)
-        edit(path)
-        server.expect(r"Started server process", count=2)
+        edit(path, server, "Started server process", count=2)
         second = stop_in_a_request(debugger, Fetched(url), hello)
         assert first != second
 
@@ -104,8 +115,7 @@ def test_flask_reloader(application: Write) -> None:
     with debugged(command, cwd=path.parent, breakpoints={path: [hello]}) as (server, debugger):
         url = f"http://127.0.0.1:{port}/ann"
         first = stop_in_a_request(debugger, Fetched(url), hello)
-        edit(path)
-        server.expect(r"Restarting with", count=2)
+        edit(path, server, "Restarting with", count=2)
         second = stop_in_a_request(debugger, Fetched(url), hello)
         assert first != second
 
@@ -118,8 +128,7 @@ def test_django_reloader(application: Write) -> None:
     with debugged(command, cwd=path.parent, breakpoints={path: [hello]}) as (server, debugger):
         url = f"http://127.0.0.1:{port}/ann"
         first = stop_in_a_request(debugger, Fetched(url), hello)
-        edit(path)
-        server.expect(r"changed, reloading")
+        edit(path, server, "changed, reloading")
         second = stop_in_a_request(debugger, Fetched(url), hello)
         assert first != second
 
