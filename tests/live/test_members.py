@@ -290,7 +290,7 @@ def older_pythons() -> list[str]:
     for version in ("2.7", "3.6", "3.8", "3.9", "3.10", "3.11"):
         candidates = [
             shutil.which(f"python{version}"),
-            *map(str, Path("/root/.pyenv/versions").glob(f"{version}*/bin/python")),
+            *map(str, Path.home().glob(f".pyenv/versions/{version}*/bin/python")),
         ]
         found += [path for path in candidates if path and works(path)][:1]
     return found
